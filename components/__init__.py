@@ -1,0 +1,26 @@
+"""TFX components from a TFDS text dataset to the projection of a trained embedding."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from components.artifacts import EmbeddingProjection
+    from components.embedding_trainer.component import EmbeddingTrainer
+    from components.projector_exporter.component import ProjectorExporter
+    from components.tfds_example_gen.component import TfdsExampleGen
+
+_MODULES = {
+    "EmbeddingProjection": "components.artifacts",
+    "EmbeddingTrainer": "components.embedding_trainer.component",
+    "ProjectorExporter": "components.projector_exporter.component",
+    "TfdsExampleGen": "components.tfds_example_gen.component",
+}
+
+__all__ = ["EmbeddingProjection", "EmbeddingTrainer", "ProjectorExporter", "TfdsExampleGen"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: a Beam worker that needs components.text alone does not wait for TFX.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,0 +1,37 @@
+"""The artifact types of the components."""
+
+from tfx import v1 as tfx
+from tfx.types.artifact import Property, PropertyType
+
+
+class EmbeddingProjection(tfx.dsl.Artifact):
+    """An embedding as TensorBoard's Embedding Projector shows it; `tensorboard --logdir {uri}`.
+
+    * Properties:
+       - `rows`: Number of exported words.
+       - `dimensions`: Columns of the embedding matrix in the model.
+       - `source_variable`: Key of the matrix in the model's checkpoint.
+       - `vocabulary`: Name of the vocabulary in the transform graph.
+       - `dataset_fingerprint`: That of the examples behind the model; empty if not known.
+
+    * Custom properties:
+       - `rows_left_out`: Words of the vocabulary, the last ones, that TensorBoard has no room for.
+
+    * File structure:
+       - `{uri}/`
+          - `checkpoint`: Names the one checkpoint.
+          - `embedding.ckpt-1.index`, `embedding.ckpt-1.data-00000-of-00001`: The exported rows,
+            float32, under the key `embedding/.ATTRIBUTES/VARIABLE_VALUE`.
+          - `metadata.tsv`: A header line, then a line a row: token (escaped), id, norm.
+          - `projector_config.pbtxt`: Ties the two together.
+          - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.
+    """
+
+    TYPE_NAME = "EmbeddingProjection"
+    PROPERTIES = {  # noqa: RUF012 (TFX wants a plain class attribute.)
+        "rows": Property(type=PropertyType.INT),
+        "dimensions": Property(type=PropertyType.INT),
+        "source_variable": Property(type=PropertyType.STRING),
+        "vocabulary": Property(type=PropertyType.STRING),
+        "dataset_fingerprint": Property(type=PropertyType.STRING),
+    }

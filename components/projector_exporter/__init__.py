@@ -1,0 +1,1 @@
+"""Exports the embedding of a trained model for TensorBoard's Embedding Projector."""

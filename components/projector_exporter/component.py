@@ -1,0 +1,89 @@
+"""The ProjectorExporter component."""
+
+from tfx import v1 as tfx
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.artifacts import EmbeddingProjection
+from components.code_digest import source_digest
+from components.projector_exporter.executor import Executor
+from components.text import FIRST_TOKEN_ID, VOCABULARY
+
+
+class ProjectorExporterSpec(ComponentSpec):
+    """What ProjectorExporter takes and gives."""
+
+    PARAMETERS = {  # noqa: RUF012 (TFX wants plain class attributes.)
+        "embedding": ExecutionParameter(type=str),
+        "first_token_id": ExecutionParameter(type=int),
+        "vocabulary": ExecutionParameter(type=str),
+        "code_digest": ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        "model": ChannelParameter(type=tfx.types.standard_artifacts.Model),
+        "transform_graph": ChannelParameter(type=tfx.types.standard_artifacts.TransformGraph),
+        "examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples, optional=True),
+    }
+    OUTPUTS = {"projection": ChannelParameter(type=EmbeddingProjection)}  # noqa: RUF012
+
+
+class ProjectorExporter(tfx.types.BaseComponent):
+    """Exports a model's embedding for TensorBoard's Embedding Projector.
+
+    Takes the embedding matrix from the saved model's checkpoint and the words from the vocabulary
+    of the transform graph; works on models of any trainer. Output `projection`: one
+    `EmbeddingProjection`, to be opened by `tensorboard --logdir <its uri>`.
+
+    Example::
+
+        exporter = ProjectorExporter(
+            model=trainer.outputs['model'],
+            transform_graph=transform.outputs['transform_graph'],
+            examples=example_gen.outputs['examples'])
+    """
+
+    SPEC_CLASS = ProjectorExporterSpec
+    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: tfx.types.BaseChannel,
+        transform_graph: tfx.types.BaseChannel,
+        examples: tfx.types.BaseChannel | None = None,
+        embedding: str = "embedding",
+        first_token_id: int = FIRST_TOKEN_ID,
+        vocabulary: str = VOCABULARY,
+    ) -> None:
+        """Makes the component.
+
+        Args:
+            model: `Model` artifact with a SavedModel.
+            transform_graph: `TransformGraph` artifact with the vocabulary of the model.
+            examples: `Examples` artifact behind the model; its custom property
+                `dataset_fingerprint` is put on the projection.
+            embedding: Which variable is the embedding: a key of the model's checkpoint, or a
+                component of a key's path or of a variable's name. If there is none of it, the
+                only matrix with a row for each word is taken.
+            first_token_id: The row of the vocabulary's first word: 1 after a padding row, 0 for
+                models without one.
+            vocabulary: The vocabulary's name in the transform graph.
+
+        Raises:
+            ValueError: A parameter is out of range.
+        """
+        if first_token_id < 0:
+            raise ValueError(f"first_token_id is {first_token_id}; expected a row, 0 or more.")
+        if not embedding or not vocabulary:
+            raise ValueError("embedding and vocabulary are names and cannot be empty.")
+        super().__init__(
+            ProjectorExporterSpec(
+                model=model,
+                transform_graph=transform_graph,
+                examples=examples,
+                projection=tfx.dsl.Channel(type=EmbeddingProjection),
+                embedding=embedding,
+                first_token_id=first_token_id,
+                vocabulary=vocabulary,
+                code_digest=source_digest("components.projector_exporter"),
+            )
+        )

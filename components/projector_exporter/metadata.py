@@ -1,0 +1,226 @@
+r"""Metadata tables that TensorBoard's projector reads without changing a label.
+
+TensorBoard splits a table at tabs and newlines and knows no quoting; cells that JavaScript takes
+for numbers become numbers. So tokens are written with these escapes:
+
+==============  ==================================================================
+written         stands for
+==============  ==================================================================
+``\\``          a backslash
+``\t \n \r``    tab, newline, carriage return
+``\s``          a space that would not be seen: first, last, or after another space
+``\xHH``        another control character below 0x80, or a byte that is not UTF-8
+``\uHHHH``      an invisible character (control, format, space) beyond ASCII
+``\UHHHHHHHH``  the same above U+FFFF
+``\&``          nothing: it marks an empty token, and keeps text that looks like a
+                number but would be shown differently (007, 1e3, 0) from being one
+==============  ==================================================================
+
+Zero-width joiner and non-joiner stay as they are: words and emoji are spelled with them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+# TensorBoard decodes a table in pieces of this many bytes, each for itself.
+CHUNK_BYTES = 1_000_000
+# With lines this short at most one chunk boundary falls into any two neighboring lines.
+_MAX_LINE_BYTES = CHUNK_BYTES // 2 - 8
+
+# Columns that draw lines between points, and one that JavaScript objects cannot hold.
+RESERVED_COLUMNS = frozenset({"__next__", "__seq_next__", "__proto__"})
+
+# What JavaScript's trim() removes.
+JS_SPACE = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+# What JavaScript's Number() takes, white space aside.
+_JS_NUMBER = re.compile(
+    r"[+-]?(Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+",
+    re.ASCII,
+)
+# Numbers that JavaScript prints as they were written. Not 0: it is false, and its label empty.
+_UNCHANGED_NUMBER = re.compile(
+    r"-?[1-9]\d{0,14}|-?(0|[1-9]\d{0,8})\.\d{0,5}[1-9]",
+    re.ASCII,
+)
+
+_SHORT_ESCAPES = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r", "s": " ", "&": ""}
+_ESCAPE = re.compile(
+    r"\\(?:x(?P<byte>[0-9a-f]{2})|u(?P<u>[0-9a-f]{4})|U(?P<U>[0-9a-f]{8})|(?P<short>.?))", re.DOTALL
+)
+_UNSEEN_SPACE = re.compile(r"\A |(?<= ) | \Z")
+
+
+class _Escapes(dict[int, str]):
+    """From code point to how it is written, made on demand for `str.translate`."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _written(chr(code))
+        return self[code]
+
+
+def _written(character: str) -> str:
+    code = ord(character)
+    if character in "\\\t\n\r":
+        return {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}[character]
+    if 0xDC80 <= code <= 0xDCFF:  # A byte that is not UTF-8, by Python's surrogateescape.
+        return f"\\x{code - 0xDC00:02x}"
+    invisible = unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Zs")
+    if not invisible or character in " \u200c\u200d":
+        return character
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+_ESCAPES = _Escapes()
+
+
+def escape(token: bytes) -> str:
+    """Writes a token so that TensorBoard shows it, whole and in its own cell.
+
+    Args:
+        token: Any bytes, normally UTF-8.
+
+    Returns:
+        Text without tabs and newlines; the table in the module's docstring tells what it stands
+        for. Words are unchanged. Different tokens get different texts.
+    """
+    text = token.decode("utf-8", "surrogateescape").translate(_ESCAPES)
+    text = _UNSEEN_SPACE.sub(r"\\s", text)
+    return text if text and shown_as_written(text) else r"\&" + text
+
+
+def unescape(label: str) -> bytes:
+    """Reads what `escape` wrote.
+
+    Args:
+        label: A cell of a table.
+
+    Returns:
+        The token.
+
+    Raises:
+        ValueError: A backslash is not followed by one of the escapes.
+    """
+
+    def read(match: re.Match[str]) -> str:
+        if match["byte"]:
+            return bytes.fromhex(match["byte"]).decode("utf-8", "surrogateescape")
+        if code := match["u"] or match["U"]:
+            return chr(int(code, 16))
+        if match["short"] not in _SHORT_ESCAPES:
+            raise ValueError(f"{label!r} has the unknown escape {match[0]!r}.")
+        return _SHORT_ESCAPES[match["short"]]
+
+    return _ESCAPE.sub(read, label).encode("utf-8", "surrogateescape")
+
+
+def is_js_number(cell: str) -> bool:
+    """Tells whether TensorBoard takes a cell for a number.
+
+    Args:
+        cell: A cell that is not empty. White space alone is the number 0.
+
+    Returns:
+        What JavaScript's `!isNaN(cell)` says.
+    """
+    text = cell.strip(JS_SPACE)
+    return not text or _JS_NUMBER.fullmatch(text) is not None
+
+
+def shown_as_written(cell: str) -> bool:
+    """Tells whether TensorBoard's label for a cell is the cell's own text.
+
+    Args:
+        cell: A cell that is not empty.
+
+    Returns:
+        False for numbers that change on the way, as 007 and 1e3, or are not shown, as 0.
+    """
+    return not is_js_number(cell) or _UNCHANGED_NUMBER.fullmatch(cell) is not None
+
+
+def encode_table(columns: Mapping[str, Sequence[bytes] | np.ndarray]) -> bytes:
+    """Encodes a table with a header line.
+
+    TensorBoard decodes the file in chunks and breaks a character that lies across two. Such a
+    character is moved by up to three spaces before a number in the line above, where they mean
+    nothing.
+
+    Args:
+        columns: By name, in order: tokens, or a vector of finite numbers. All of one length, two
+            columns or more (TensorBoard takes a single one to have no header), at least one of
+            them numbers.
+
+    Returns:
+        UTF-8 lines, each with its newline.
+
+    Raises:
+        ValueError: The columns do not fit together, a name cannot be a column, a number is not
+            finite, or a line is longer than 500,000 bytes.
+    """
+    _check_columns(columns)
+    numbers = [isinstance(column, np.ndarray) for column in columns.values()]
+    spaced = len(numbers) - 1 - numbers[::-1].index(True)
+    cells = [
+        _format_numbers(name, column) if isinstance(column, np.ndarray) else map(escape, column)
+        for name, column in columns.items()
+    ]
+    previous = list(columns)
+    lines = [_line(previous)]
+    size = len(lines[0])
+    for number, row in enumerate(zip(*cells, strict=True)):
+        line = _line(row)
+        if len(line) > _MAX_LINE_BYTES:
+            raise ValueError(
+                f"Row {number} takes {len(line)} bytes, at most {_MAX_LINE_BYTES} can be shown: "
+                f"{line[:40]!r}… Is the vocabulary split into tokens?"
+            )
+        if spaces := _bytes_across_boundary(line, size):
+            previous[spaced] = " " * spaces + previous[spaced]
+            lines[-1] = _line(previous)
+            size += spaces
+        lines.append(line)
+        size += len(line)
+        previous = list(row)
+    return b"".join(lines)
+
+
+def _check_columns(columns: Mapping[str, Sequence[bytes] | np.ndarray]) -> None:
+    for name in columns:
+        if not name.strip() or name in RESERVED_COLUMNS or escape(name.encode()) != name:
+            raise ValueError(
+                f"{name!r} cannot be the name of a metadata column; take a plain word."
+            )
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(lengths) < 2 or len(set(lengths.values())) != 1:
+        raise ValueError(f"Expected two or more columns of one length, found {lengths}.")
+    if not any(isinstance(column, np.ndarray) for column in columns.values()):
+        raise ValueError(f"Expected a column of numbers among {list(columns)}.")
+
+
+def _format_numbers(name: str, numbers: np.ndarray) -> list[str]:
+    if not np.isfinite(numbers).all():
+        row = int(np.flatnonzero(~np.isfinite(numbers))[0])
+        raise ValueError(f"Column {name!r} has {numbers[row]} in row {row}, not a finite number.")
+    integers = np.issubdtype(numbers.dtype, np.integer)
+    return [str(number) if integers else f"{number:.6g}" for number in numbers.tolist()]
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    return ("\t".join(cells) + "\n").encode()
+
+
+def _bytes_across_boundary(line: bytes, start: int) -> int:
+    """Counts the bytes before a chunk boundary of a character that lies across it, if one does."""
+    boundary = -start % CHUNK_BYTES
+    count = 0
+    while boundary < len(line) and line[boundary - count] & 0xC0 == 0x80:
+        count += 1
+    return count

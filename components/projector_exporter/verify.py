@@ -1,0 +1,344 @@
+"""Checks a projector directory, whoever wrote it, by TensorBoard's own rules."""
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorboard.plugins.projector import ProjectorConfig
+
+from components.projector_exporter import reader
+from components.projector_exporter.metadata import RESERVED_COLUMNS, is_js_number, shown_as_written
+
+CONFIG = "projector_config.pbtxt"
+_RUN_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_BREAKS_URLS = frozenset("+&#%")
+
+
+@dataclasses.dataclass(frozen=True)
+class Violation:
+    """One thing that TensorBoard would show wrongly or not at all.
+
+    Attributes:
+        file: The file, relative to the directory; '.' for the directory itself.
+        row: The row, counted from 0 as TensorBoard counts points (a header line is not one);
+            None if the whole file is meant.
+        problem: What was found and what comes of it.
+    """
+
+    file: str
+    row: int | None
+    problem: str
+
+    def __str__(self) -> str:
+        """Says it in one line."""
+        row = "" if self.row is None else f", row {self.row}"
+        return f"{self.file}{row}: {self.problem}"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tensor:
+    """A tensor that TensorBoard lists: the file it is in, its name, values and metadata path."""
+
+    file: str
+    name: str
+    values: np.ndarray
+    metadata_path: str
+
+
+class _Findings(list[Violation]):
+    def add(self, file: str, row: int | None, problem: str) -> None:
+        self.append(Violation(file, row, problem))
+
+
+def verify(directory: str) -> list[Violation]:
+    """Checks a projector directory.
+
+    Args:
+        directory: The directory with the `projector_config.pbtxt`.
+
+    Returns:
+        Everything that TensorBoard would show wrongly, or would not show; nothing for a directory
+        that is right, opened by itself or as a run in a directory above.
+
+    Raises:
+        NotADirectoryError: There is no such directory.
+    """
+    return verify_contents(directory) + _run_violations(directory)
+
+
+def run_name_problem(directory: str) -> str | None:
+    """Says what is wrong with a directory's name as the name of a run, if anything is."""
+    name = os.path.basename(os.path.abspath(directory))
+    if _RUN_NAME.fullmatch(name):
+        return None
+    return (
+        f"the name {name!r} fails as the name of a run: TensorBoard does not encode it in its "
+        "requests; take letters, digits, '.', '_' and '-'"
+    )
+
+
+def verify_contents(directory: str) -> list[Violation]:
+    """Checks what a TensorBoard opened on this very directory shows; see `verify`."""
+    if not tf.io.gfile.isdir(directory):
+        raise NotADirectoryError(f"{directory} is not a directory; expected one with a {CONFIG}.")
+    found = _Findings()
+    config = _read_config(directory, found)
+    if config is None:
+        return found
+    tensors = _file_tensors(directory, config, found)
+    tensors += _checkpoint_tensors(directory, config, found)
+    for tensor in tensors:
+        _check_tensor(tensor, found)
+        if not tensor.metadata_path:
+            found.add(CONFIG, None, f"tensor {tensor.name!r} is listed too, without any labels")
+        elif path := _asset(directory, tensor.metadata_path, found):
+            _check_metadata(path, tensor.metadata_path, len(tensor.values), found)
+    for embedding in config.embeddings:
+        for asset in (embedding.bookmarks_path, embedding.sprite.image_path):
+            if asset:
+                _asset(directory, asset, found)
+    return found
+
+
+def _run_violations(directory: str) -> list[Violation]:
+    found = _Findings()
+    if problem := run_name_problem(directory):
+        found.add(".", None, problem)
+    if not tf.io.gfile.glob(os.path.join(directory, "*tfevents*")):
+        found.add(
+            ".",
+            None,
+            "there is no event file: TensorBoard lists this directory only when it is the --logdir "
+            "itself; write an empty one after everything else",
+        )
+    for folder, _, files in tf.io.gfile.walk(directory):
+        if folder.rstrip("/") != directory.rstrip("/") and any("tfevents" in f for f in files):
+            found.add(
+                os.path.relpath(folder, directory),
+                None,
+                "event files below the export make TensorBoard open this run first, without labels",
+            )
+    return found
+
+
+def _read_config(directory: str, found: _Findings) -> ProjectorConfig | None:
+    path = os.path.join(directory, CONFIG)
+    if not tf.io.gfile.exists(path):
+        found.add(CONFIG, None, "is missing: nothing ties labels to the tensors")
+        return None
+    try:
+        with tf.io.gfile.GFile(path, "r") as file:
+            return text_format.Parse(file.read(), ProjectorConfig())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        found.add(CONFIG, None, f"cannot be parsed, and no run of this TensorBoard opens: {error}")
+        return None
+
+
+def _file_tensors(directory: str, config: ProjectorConfig, found: _Findings) -> list[_Tensor]:
+    """Reads the tensors that the configuration has in files of their own."""
+    tensors = []
+    for embedding in config.embeddings:
+        file = embedding.tensor_path
+        path = _asset(directory, file, found) if file else None
+        if path is None:
+            continue
+        name = embedding.tensor_name or os.path.basename(file)
+        try:
+            values = reader.read_tensor_file(path, embedding.tensor_shape)
+            tensors.append(_Tensor(file, name, values, embedding.metadata_path))
+        except ValueError as error:
+            found.add(file, None, f"cannot be read, and no run of this TensorBoard opens: {error}")
+    return tensors
+
+
+def _checkpoint_tensors(directory: str, config: ProjectorConfig, found: _Findings) -> list[_Tensor]:
+    """Reads the matrices of the checkpoint, which are listed whether configured or not."""
+    prefix = _checkpoint(directory, config, found)
+    if prefix is None:
+        return []
+    metadata_paths = {
+        embedding.tensor_name.removesuffix(":0"): embedding.metadata_path
+        for embedding in config.embeddings
+        if not embedding.tensor_path
+    }
+    # An entry without a name is for every matrix that has none of its own.
+    default = metadata_paths.pop("", "")
+    file = os.path.relpath(prefix, directory)
+    try:
+        checkpoint = tf.train.load_checkpoint(prefix)
+        tensors = [
+            _Tensor(file, key, checkpoint.get_tensor(key), metadata_paths.pop(key, default))
+            for key, shape in sorted(checkpoint.get_variable_to_shape_map().items())
+            if len(shape) == 2 and ".OPTIMIZER_SLOT" not in key
+        ]
+    except tf.errors.OpError as error:
+        found.add(file, None, f"cannot be read: {error.message}")
+        return []
+    for name in metadata_paths:
+        found.add(CONFIG, None, f"tensor {name!r} is no matrix of the checkpoint {file}")
+    if not tensors:
+        found.add(file, None, "holds no matrix: the run is not listed")
+    return tensors
+
+
+def _checkpoint(directory: str, config: ProjectorConfig, found: _Findings) -> str | None:
+    """Finds the checkpoint that the server would take."""
+    if config.model_checkpoint_path:
+        if not os.path.isabs(config.model_checkpoint_path):
+            found.add(
+                CONFIG,
+                None,
+                f"model_checkpoint_path {config.model_checkpoint_path!r} is looked for in the "
+                "working directory of the server; leave it out",
+            )
+            return None
+        prefix = config.model_checkpoint_path
+    else:
+        prefix = tf.train.latest_checkpoint(directory)
+        if prefix is None and any(embedding.tensor_path for embedding in config.embeddings):
+            return None
+    if prefix is None or not tf.io.gfile.exists(f"{prefix}.index"):
+        found.add(
+            "checkpoint",
+            None,
+            "there is no checkpoint here: TensorBoard takes that of the directory above, or does "
+            "not list the run",
+        )
+        return None
+    return prefix
+
+
+def _asset(directory: str, path: str, found: _Findings) -> str | None:
+    """Returns where a configured file is if the server would read it."""
+    full = os.path.join(directory, os.path.expanduser(path))
+    root = os.path.realpath(directory)
+    if os.path.commonpath([root, os.path.realpath(full)]) != root:
+        found.add(CONFIG, None, f"{path!r} lies outside the directory: TensorBoard refuses it")
+    elif not tf.io.gfile.exists(full) or tf.io.gfile.isdir(full):
+        found.add(CONFIG, None, f"{path!r} is not a file")
+    else:
+        return full
+    return None
+
+
+def _check_tensor(tensor: _Tensor, found: _Findings) -> None:
+    values = tensor.values
+    if _BREAKS_URLS & set(tensor.name):
+        found.add(tensor.file, None, f"the tensor name {tensor.name!r} breaks TensorBoard's URLs")
+    if values.ndim != 2 or not (
+        np.issubdtype(values.dtype, np.number) or values.dtype == tf.bfloat16.as_numpy_dtype
+    ):
+        found.add(
+            tensor.file, None, f"{tensor.name!r} is {values.dtype} {values.shape}, not a matrix"
+        )
+        return
+    rows, columns = values.shape
+    if rows < 2:
+        found.add(tensor.file, None, f"{tensor.name!r} has {rows} rows; 2 points are the least")
+    if rows > reader.MAX_ROWS:
+        found.add(
+            tensor.file,
+            None,
+            f"{tensor.name!r} has {rows} rows; only the first {reader.MAX_ROWS} are shown",
+        )
+    if columns < 3:
+        found.add(
+            tensor.file,
+            None,
+            f"{tensor.name!r} has {columns} columns; the 3-D view draws nothing with less than 3",
+        )
+    for row in np.flatnonzero(~np.isfinite(values).all(axis=1)):
+        found.add(
+            tensor.file,
+            int(row),
+            f"{tensor.name!r} holds NaN or infinity: nothing is drawn at all",
+        )
+
+
+def _check_metadata(path: str, name: str, points: int, found: _Findings) -> None:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    header = b"\t" in content.partition(b"\n")[0]
+    try:
+        text = reader.served_text(content)
+        seen = reader.stream_lines(text.encode())
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) - header
+        found.add(
+            name, row if row >= 0 else None, f"is not UTF-8, and is not served: {error.reason}"
+        )
+        return
+    except reader.ParsingHangsError as error:
+        found.add(name, None, f'TensorBoard hangs at "Parsing metadata…": {error}')
+        return
+    _check_lines(name, content.decode().split("\n")[header:], seen[header:], found)
+    columns, rows = reader.parse_table(seen)
+    _check_columns(name, columns, found)
+    _check_row_count(name, columns, len(rows), points, found)
+    _check_cells(name, columns, rows, found)
+
+
+def _check_lines(name: str, written: Sequence[str], seen: Sequence[str], found: _Findings) -> None:
+    # What follows the last newline is nothing, or a line that the browser may have cut.
+    seen = [*seen, ""][: len(written)]
+    for row, (line, shown) in enumerate(zip(written, seen, strict=True)):
+        line = line.removesuffix("\r")
+        if row < len(written) - 1 and reader.is_blank(line):
+            found.add(name, row, "is a blank line, which is skipped: the labels below move up")
+        elif "\r" in line:
+            found.add(name, row, "holds a carriage return, which is dropped")
+        elif line != shown:
+            found.add(name, row, f"is broken where two chunks of 1,000,000 bytes meet: {shown!r}")
+
+
+def _check_columns(name: str, columns: Sequence[str], found: _Findings) -> None:
+    for column, count in Counter(columns).items():
+        if not column.strip():
+            found.add(name, None, "a column has no name")
+        if count > 1:
+            found.add(name, None, f"{count} columns are called {column!r}: only the last is seen")
+        if column in RESERVED_COLUMNS:
+            found.add(name, None, f"a column must not be called {column!r}: TensorBoard uses it")
+
+
+def _check_row_count(
+    name: str, columns: Sequence[str], rows: int, points: int, found: _Findings
+) -> None:
+    if rows == points:
+        return
+    reason = "labels and points do not belong together"
+    if len(columns) == 1 and rows == points + 1:
+        reason = "a single column takes no header line"
+    if len(columns) > 1 and rows == points - 1:
+        reason = "a first line with tabs is taken for a header"
+    found.add(name, None, f"has {rows} rows for {points} points: {reason}")
+
+
+def _check_cells(
+    name: str, columns: Sequence[str], rows: Sequence[Sequence[str]], found: _Findings
+) -> None:
+    texts = [
+        any(len(row) > i and row[i] and not is_js_number(row[i]) for row in rows)
+        for i in range(len(columns))
+    ]
+    # Numbers are shown as numbers where all are, but for the column that labels the points.
+    texts[0] |= not any(texts)
+    for number, row in enumerate(rows):
+        if len(row) != len(columns):
+            found.add(name, number, f"has {len(row)} cells for {len(columns)} columns")
+        for column, is_text, cell in zip(columns, texts, row, strict=False):
+            if not cell:
+                found.add(name, number, f"column {column!r} is empty: searching it fails")
+            elif reader.is_blank(cell):
+                found.add(name, number, f"column {column!r} is {cell!r}, which becomes 0")
+            elif is_text and not shown_as_written(cell):
+                found.add(
+                    name,
+                    number,
+                    f"column {column!r} is {cell!r}, which becomes a number and is shown otherwise",
+                )

@@ -1,0 +1,113 @@
+"""TfdsExampleGen: a TFX component that ingests labeled text from TensorFlow Datasets."""
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+from components.tfds_example_gen import dataset as tfds_dataset
+from components.tfds_example_gen import driver, executor
+
+
+class TfdsExampleGenSpec(types.ComponentSpec):
+    """Inputs, outputs and execution properties of TfdsExampleGen."""
+
+    PARAMETERS = {  # noqa: RUF012 (TFX's convention)
+        "dataset": ExecutionParameter(type=str),
+        "text_feature": ExecutionParameter(type=str, optional=True),
+        "label_feature": ExecutionParameter(type=str, optional=True),
+        "data_dir": ExecutionParameter(type=str, optional=True),
+        "builder_module": ExecutionParameter(type=str, optional=True),
+        "code_digest": ExecutionParameter(type=str),
+        # What BaseExampleGenExecutor reads; the splits are the input_config's.
+        standard_component_specs.INPUT_CONFIG_KEY: ExecutionParameter(type=tfx.proto.Input),
+        standard_component_specs.OUTPUT_CONFIG_KEY: ExecutionParameter(type=tfx.proto.Output),
+        standard_component_specs.OUTPUT_DATA_FORMAT_KEY: ExecutionParameter(type=int),
+        standard_component_specs.OUTPUT_FILE_FORMAT_KEY: ExecutionParameter(type=int),
+    }
+    INPUTS = {}  # noqa: RUF012 (TFX's convention)
+    OUTPUTS = {  # noqa: RUF012 (TFX's convention)
+        standard_component_specs.EXAMPLES_KEY: ChannelParameter(
+            type=tfx.types.standard_artifacts.Examples
+        ),
+    }
+
+
+class TfdsExampleGen(tfx.types.BaseBeamComponent):
+    """Ingests a dataset of labeled text from TensorFlow Datasets (TFDS).
+
+    Example::
+
+        example_gen = TfdsExampleGen(
+            dataset='imdb_reviews/plain_text:1.0.0',
+            splits={'train': 'train[:90%]', 'eval': 'train[90%:]', 'test': 'test'},
+        )
+        StatisticsGen(examples=example_gen.outputs['examples'])
+
+    Its output ``examples`` is an Examples artifact with exactly these splits, of tf.Examples with
+    ``text`` (bytes) and ``label`` (int64). Custom properties of the artifact: ``dataset`` (with
+    its version), ``dataset_version``, ``class_names`` (JSON list), ``examples_per_split`` (JSON
+    object), ``dataset_fingerprint``.
+    """
+
+    SPEC_CLASS = TfdsExampleGenSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+    DRIVER_CLASS = driver.Driver
+
+    def __init__(
+        self,
+        dataset: str,
+        splits: dict[str, str] | None = None,
+        text_feature: str | None = None,
+        label_feature: str | None = None,
+        data_dir: str | None = None,
+        builder_module: str | None = None,
+    ):
+        """Describes what to ingest; nothing is read before the pipeline runs.
+
+        Args:
+            dataset: 'name', 'name/config' or 'name/config:version' of a TFDS dataset. Without a
+                version it is the newest prepared one, or, if there is none, the one that the
+                dataset's code makes.
+            splits: A TFDS split expression, such as 'train[:90%]' or 'train+test', for each name
+                of an output split; None means {'train': 'train', 'eval': 'test'}.
+            text_feature: Name of the text in the dataset; None takes the input of the dataset's
+                supervised_keys.
+            label_feature: Name of the label in the dataset; None takes the target of the
+                supervised_keys.
+            data_dir: Directory of prepared datasets; None means the environment variable
+                TFDS_DATA_DIR, or else ~/tensorflow_datasets.
+            builder_module: Dotted module whose import registers the dataset, for one of your own.
+
+        Raises:
+            ValueError: No splits, or a name of a split that TFX cannot have.
+        """
+        if splits is None:
+            splits = {"train": "train", "eval": "test"}
+        if not splits or not all(splits) or not all(splits.values()):
+            raise ValueError(
+                f"splits is {splits!r}; expected at least one name with a TFDS split expression, "
+                "such as {'train': 'train[:90%]'}."
+            )
+        artifact_utils.encode_split_names(list(splits))  # Raises on other characters than TFX's.
+        spec = TfdsExampleGenSpec(
+            dataset=dataset,
+            text_feature=text_feature,
+            label_feature=label_feature,
+            data_dir=data_dir,
+            builder_module=builder_module,
+            code_digest=tfds_dataset.code_digest(),
+            input_config=tfx.proto.Input(
+                splits=[
+                    tfx.proto.Input.Split(name=name, pattern=expression)
+                    for name, expression in splits.items()
+                ]
+            ),
+            output_config=tfx.proto.Output(),
+            output_data_format=tfx.proto.PayloadFormat.FORMAT_TF_EXAMPLE,
+            output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,  # type: ignore[attr-defined]
+            examples=types.Channel(type=tfx.types.standard_artifacts.Examples),
+        )
+        super().__init__(spec=spec)

@@ -1,0 +1,154 @@
+"""Reads ranges of prepared TFDS records as examples of a text and its label."""
+
+import dataclasses
+import hashlib
+import math
+import struct
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from array_record.python import array_record_data_source
+
+from components.text import LABEL, TEXT
+
+READABLE_FORMATS = (tfds.core.FileFormat.TFRECORD, tfds.core.FileFormat.ARRAY_RECORD)
+
+_RECORDS_PER_RANGE = 2000
+# A TFRecord file is read from its start up to a range: the cost of dividing it grows with this.
+_MAX_RANGES_PER_FILE = 16
+# Records that tf.data hands to Python at once: four times as fast as one by one.
+_BATCH = 512
+
+
+class RecordRange(NamedTuple):
+    """The records ``start`` (included) to ``stop`` (excluded) of a file."""
+
+    file: str
+    start: int
+    stop: int
+
+
+def divide(ranges: Iterable[RecordRange]) -> list[RecordRange]:
+    """Divides ranges into work items, so that one large file is read by many workers.
+
+    Args:
+        ranges: Non-empty ranges of records.
+
+    Returns:
+        Non-empty ranges that cover the same records in the same order.
+    """
+    items = []
+    for file, start, stop in ranges:
+        count = min(math.ceil((stop - start) / _RECORDS_PER_RANGE), _MAX_RANGES_PER_FILE)
+        size = math.ceil((stop - start) / count)
+        items += [RecordRange(file, at, min(at + size, stop)) for at in range(start, stop, size)]
+    return items
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleReader:
+    """Turns the records of one split into serialized examples of a text and its label.
+
+    TFDS stores every record as a serialized tf.Example, whatever the file format.
+
+    Attributes:
+        split: The split as error messages name it.
+        file_format: One of READABLE_FORMATS.
+        text_feature: Name of the text in the records.
+        label_feature: Name of the label in the records.
+        verbatim: Whether the records hold these two features alone, under the names 'text' and
+            'label': they are then handed on byte for byte.
+    """
+
+    split: str
+    file_format: tfds.core.FileFormat
+    text_feature: str
+    label_feature: str
+    verbatim: bool
+
+    def read(self, records: RecordRange) -> Iterator[bytes]:
+        """Reads a range of records.
+
+        Args:
+            records: The range.
+
+        Yields:
+            Serialized tf.Examples with 'text' (one bytes value) and 'label' (one int64 value).
+
+        Raises:
+            ValueError: A record has no text or no label, or the file ends too early.
+        """
+        for record, text, label in self._checked(records):
+            yield record if self.verbatim else _example(text, label)
+
+    def digest(self, ranges: Iterable[RecordRange]) -> str:
+        """Digests the texts and labels of records, in whatever way they are stored.
+
+        TFDS does not store the same examples as the same bytes each time.
+
+        Args:
+            ranges: The records.
+
+        Returns:
+            64 hexadecimal digits.
+
+        Raises:
+            ValueError: As of ``read``.
+        """
+        digest = hashlib.sha256()
+        for records in ranges:
+            for _, text, label in self._checked(records):
+                digest.update(struct.pack("<qq", label, len(text)) + text)
+        return digest.hexdigest()
+
+    def _checked(self, records: RecordRange) -> Iterator[tuple[bytes, bytes, int]]:
+        """Yields each record with its text and label."""
+        index = records.start
+        for record in self._records(records):
+            features = tf.train.Example.FromString(record).features.feature
+            text = features[self.text_feature].bytes_list.value
+            label = features[self.label_feature].int64_list.value
+            if len(text) != 1 or not text[0] or len(label) != 1 or label[0] < 0:
+                raise self._refusal(list(text), list(label), f"{records.file}, record {index}")
+            yield record, text[0], label[0]
+            index += 1
+        if index != records.stop:
+            raise ValueError(
+                f"{records.file} ends after {index} records; dataset_info.json beside it promises "
+                f"at least {records.stop}. Prepare or copy the dataset again."
+            )
+
+    def _records(self, records: RecordRange) -> Iterator[bytes]:
+        file, start, stop = records
+        if self.file_format is tfds.core.FileFormat.ARRAY_RECORD:
+            with array_record_data_source.ArrayRecordDataSource(
+                f"{file}[{start}:{stop}]"
+            ) as source:
+                yield from source
+            return
+        dataset = tf.data.TFRecordDataset(file).skip(start).take(stop - start).batch(_BATCH)
+        for batch in dataset.as_numpy_iterator():
+            yield from batch.tolist()
+
+    def _refusal(self, text: list[bytes], label: list[int], place: str) -> ValueError:
+        if text == [b""] or not text:
+            return ValueError(
+                f"Split {self.split!r}: the text {self.text_feature!r} is empty; expected at "
+                f"least one character. Leave such examples out of the dataset. ({place})"
+            )
+        return ValueError(
+            f"Split {self.split!r}: the label {self.label_feature!r} is "
+            f"{label[0] if label else 'missing'}; expected 0 or more. TFDS writes -1 for 'no "
+            "label', as in the split 'unsupervised' of imdb_reviews: choose splits with labels. "
+            f"({place})"
+        )
+
+
+def _example(text: bytes, label: int) -> bytes:
+    example = tf.train.Example()
+    example.features.feature[TEXT].bytes_list.value.append(text)
+    # An explicit value: as the default of a proto a 0 is easily lost on the way.
+    example.features.feature[LABEL].int64_list.value.append(label)
+    return example.SerializeToString(deterministic=True)

@@ -1,0 +1,212 @@
+"""PipelineConfig: what a pipeline run is made of, validated once, at the door.
+
+A configuration is a YAML file: ``pipeline_def/configs/sample.yaml``, unless the environment
+variable ``PIPELINE_CONFIG`` names another. A variable ``PIPELINE__SECTION__FIELD`` overrides one
+value, as in ``PIPELINE__TRAINING__EPOCHS=5``; its text is read as YAML. Relative paths are relative
+to the working directory.
+"""
+
+import difflib
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+import pydantic
+import yaml
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+SAMPLE = pathlib.Path(__file__).parent / "configs" / "sample.yaml"
+_OVERRIDE = "PIPELINE__"
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used, said in a sentence for each fault."""
+
+
+class _Section(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Dataset(_Section):
+    """The reviews: a TFDS dataset and its splits."""
+
+    name: str
+    """TFDS name, with or without config and version: ``imdb_reviews/plain_text:1.0.0``."""
+    train: str = "train"
+    """TFDS split expression of the reviews that are trained on, such as ``train[:90%]``."""
+    eval: str = "test"
+    """TFDS split expression of the reviews that the model is evaluated on."""
+    text_feature: str | None = None
+    """Feature with the text; ``None``: the first of the dataset's supervised keys."""
+    label_feature: str | None = None
+    """Feature with the label; ``None``: the second of the dataset's supervised keys."""
+    data_dir: str | None = None
+    """TFDS data directory; ``None``: ``TFDS_DATA_DIR``, or TFDS's own default."""
+    builder_module: str | None = None
+    """Dotted module whose import registers the dataset's builder, for a dataset of one's own."""
+    schema_file: str | None = None
+    """Curated schema in TensorFlow Metadata text format; ``None``: inferred by SchemaGen."""
+
+
+class Vocabulary(_Section):
+    """What a token is and which tokens have a row in the embedding."""
+
+    tokenizer: Literal["words", "subwords"] = "words"
+    size: PositiveInt = 10_000
+    """Tokens at most, the most frequent first."""
+    skip_top: NonNegativeInt = 0
+    """How many of the most frequent tokens are left out."""
+    min_frequency: PositiveInt = 1
+    """How often a token must occur in the training reviews."""
+
+
+class Training(_Section):
+    """Arguments of EmbeddingTrainer; ``None``: its default."""
+
+    embedding_dim: PositiveInt | None = None
+    hidden_units: PositiveInt | None = None
+    epochs: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    learning_rate: PositiveFloat | None = None
+    validation_fraction: Fraction | None = None
+    early_stopping_patience: NonNegativeInt | None = None
+    max_tokens_per_example: PositiveInt | None = None
+    seed: NonNegativeInt | None = None
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"] | None = (
+        None
+    )
+
+
+class Evaluation(_Section):
+    """The gate: a model that misses a bound is neither blessed nor pushed."""
+
+    min_accuracy: Fraction
+    """Accuracy that a model must reach on the eval split."""
+    max_accuracy_drop: Fraction = 0.01
+    """Accuracy that a model may lose against the latest blessed one."""
+
+
+class Beam(_Section):
+    """How the Beam components of a local run are executed."""
+
+    running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
+    workers: NonNegativeInt = 0
+    """Parallel workers; 0: one for each core."""
+
+
+class Database(_Section):
+    """A MySQL or PostgreSQL database for ML Metadata."""
+
+    kind: Literal["mysql", "postgresql"]
+    host: str
+    port: PositiveInt
+    database: str
+    user: str
+    password_variable: str | None = None
+    """Environment variable that holds the password; ``None``: no password."""
+
+
+class PipelineConfig(_Section):
+    """Everything `create_pipeline` needs to know."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    """Name of the pipeline: lower-case letters, digits and hyphens."""
+    output_dir: str = "output"
+    """Directory of all outputs; a pipeline writes into a directory of its name in it."""
+    dataset: Dataset
+    vocabulary: Vocabulary = Vocabulary()
+    training: Training = Training()
+    evaluation: Evaluation
+    beam: Beam = Beam()
+    metadata: Database | None = None
+    """Where ML Metadata is kept; ``None``: in an SQLite file in the pipeline's directory."""
+
+    @property
+    def root(self) -> pathlib.Path:
+        """The pipeline's own directory, absolute."""
+        return pathlib.Path(self.output_dir).absolute() / self.name
+
+
+def load(environment: Mapping[str, str] = os.environ) -> PipelineConfig:
+    """Reads the configuration that the environment chooses.
+
+    Args:
+        environment: Variables; `PIPELINE_CONFIG` names the file, `PIPELINE__…` override values.
+
+    Returns:
+        The validated configuration.
+
+    Raises:
+        ConfigError: The file is missing or is not a YAML mapping, a key is unknown (the nearest
+            known one is named), a value is of another type or out of range, or a file that the
+            configuration names is missing.
+    """
+    path = pathlib.Path(environment.get("PIPELINE_CONFIG") or SAMPLE)
+    values = _read(path)
+    _override(values, environment)
+    try:
+        config = PipelineConfig.model_validate(values)
+    except pydantic.ValidationError as error:
+        faults = "\n".join(f"  {_fault(details)}" for details in error.errors())
+        raise ConfigError(f"The configuration {path} cannot be used:\n{faults}") from error
+    _require_schema(config, path)
+    return config
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"The configuration {path} cannot be read: {error.strerror}. "
+            "Set PIPELINE_CONFIG to a YAML file such as pipeline_def/configs/imdb.yaml."
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The configuration {path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"The configuration {path} holds no mapping of sections.")
+    return values
+
+
+def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for variable, text in environment.items():
+        if not variable.startswith(_OVERRIDE):
+            continue
+        *sections, field = variable.removeprefix(_OVERRIDE).lower().split("__")
+        section = values
+        for name in sections:
+            if not isinstance(section.setdefault(name, {}), dict):
+                raise ConfigError(f"{variable}: {name} is a single value, not a section.")
+            section = section[name]
+        section[field] = yaml.safe_load(text)
+
+
+def _fault(details: Any) -> str:
+    place = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(details["loc"][-1]), _known(details["loc"]), n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return f"{place}: there is no such key.{hint}"
+    if details["type"] == "missing":
+        return f"{place}: is required."
+    return f"{place}: {details['msg']}, found {details['input']!r}."
+
+
+def _known(location: tuple[str, ...]) -> list[str]:
+    section: Any = PipelineConfig
+    for name in location[:-1]:
+        annotation = section.model_fields[name].annotation
+        section = next(iter(get_args(annotation)), annotation)  # X of `X | None`
+    return list(section.model_fields)
+
+
+def _require_schema(config: PipelineConfig, path: pathlib.Path) -> None:
+    schema = config.dataset.schema_file
+    if schema and not pathlib.Path(schema).is_file():
+        raise ConfigError(
+            f"The configuration {path} cannot be used:\n  dataset.schema_file: there is no file "
+            f"{pathlib.Path(schema).absolute()}. Name one, or remove the key to infer a schema."
+        )

@@ -1,0 +1,221 @@
+"""The pipeline: a TFDS dataset in; a gated model and the projection of its embedding out."""
+
+import hashlib
+import os
+import pathlib
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+
+from components import EmbeddingTrainer, ProjectorExporter, TfdsExampleGen, text
+from components.baseline import PreviousBlessedModelStrategy
+from components.code_digest import source_digest
+from pipeline_def.config import Database, Dataset, Evaluation, PipelineConfig, Vocabulary
+
+TRAIN, EVAL = "train", "eval"
+
+
+def create_pipeline(config: PipelineConfig) -> tfx.dsl.Pipeline:
+    """Makes the pipeline of a configuration, for whatever runner.
+
+    Args:
+        config: What to run, and where.
+
+    Returns:
+        TfdsExampleGen, StatisticsGen, the schema, ExampleValidator, Transform, EmbeddingTrainer,
+        the resolver of the model to compare with, Evaluator, Pusher and ProjectorExporter.
+    """
+    dataset = config.dataset
+    example_gen = TfdsExampleGen(
+        dataset=dataset.name,
+        splits={TRAIN: dataset.train, EVAL: dataset.eval},
+        text_feature=dataset.text_feature,
+        label_feature=dataset.label_feature,
+        data_dir=dataset.data_dir,
+        builder_module=dataset.builder_module,
+    )
+    examples = example_gen.outputs["examples"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    schema_gen = _schema(dataset, statistics_gen.outputs["statistics"])
+    schema = schema_gen.outputs["schema"]
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema
+    )
+    transform = _transform(config.vocabulary, examples, schema)
+    trainer = EmbeddingTrainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        **config.training.model_dump(exclude_none=True),
+    )
+    model = trainer.outputs["model"]
+    baseline = tfx.dsl.Resolver(
+        strategy_class=PreviousBlessedModelStrategy,
+        candidate=model,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("BaselineResolver")
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline.outputs["model"],
+        eval_config=eval_config(config.evaluation),
+        example_splits=[EVAL],
+    )
+    pusher = tfx.components.Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(
+                base_directory=str(config.root / "serving")
+            )
+        ),
+    )
+    exporter = ProjectorExporter(
+        model=model, transform_graph=transform.outputs["transform_graph"], examples=examples
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(config.root / "artifacts"),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            transform,
+            trainer,
+            baseline,
+            evaluator,
+            pusher,
+            exporter,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata_connection(config),
+        beam_pipeline_args=[
+            f"--direct_running_mode={config.beam.running_mode}",
+            f"--direct_num_workers={config.beam.workers}",
+        ],
+    )
+
+
+def eval_config(evaluation: Evaluation) -> tfma.EvalConfig:
+    """Makes the gate: accuracy on the eval split, absolute and against the baseline.
+
+    Args:
+        evaluation: The bounds.
+
+    Returns:
+        A configuration of TensorFlow Model Analysis.
+    """
+    threshold = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": evaluation.min_accuracy}),
+        change_threshold=tfma.GenericChangeThreshold(
+            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+            absolute={"value": -evaluation.max_accuracy_drop},
+        ),
+    )
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                signature_name="serving_default",
+                label_key=text.LABEL,
+                prediction_key="probabilities",
+            )
+        ],
+        slicing_specs=[tfma.SlicingSpec()],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    tfma.MetricConfig(class_name="ExampleCount"),
+                    tfma.MetricConfig(class_name="SparseCategoricalCrossentropy"),
+                    tfma.MetricConfig(class_name="SparseCategoricalAccuracy", threshold=threshold),
+                ]
+            )
+        ],
+    )
+
+
+def metadata_connection(config: PipelineConfig) -> metadata_store_pb2.ConnectionConfig:
+    """Names the ML Metadata store of a pipeline.
+
+    Args:
+        config: The pipeline's configuration.
+
+    Returns:
+        A connection to the configured database, or to an SQLite file in the pipeline's directory.
+
+    Raises:
+        ValueError: The variable with the database's password is not set.
+    """
+    if config.metadata is None:
+        return tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(config.root / "metadata.sqlite")
+        )
+    return _database_connection(config.metadata)
+
+
+def _database_connection(database: Database) -> metadata_store_pb2.ConnectionConfig:
+    connection = metadata_store_pb2.ConnectionConfig()
+    if database.kind == "mysql":
+        connection.mysql.CopyFrom(
+            metadata_store_pb2.MySQLDatabaseConfig(
+                host=database.host,
+                port=database.port,
+                database=database.database,
+                user=database.user,
+                password=_password(database),
+            )
+        )
+    else:
+        connection.postgresql.CopyFrom(
+            metadata_store_pb2.PostgreSQLDatabaseConfig(
+                host=database.host,
+                port=str(database.port),
+                dbname=database.database,
+                user=database.user,
+                password=_password(database),
+            )
+        )
+    return connection
+
+
+def _password(database: Database) -> str:
+    variable = database.password_variable
+    if variable is None:
+        return ""
+    if variable not in os.environ:
+        raise ValueError(
+            f"metadata.password_variable: the environment has no variable {variable}; "
+            "set it to the password of the ML Metadata database."
+        )
+    return os.environ[variable]
+
+
+def _schema(dataset: Dataset, statistics: Any) -> tfx.types.BaseComponent:
+    if dataset.schema_file is None:
+        return tfx.components.SchemaGen(statistics=statistics)
+    path = pathlib.Path(dataset.schema_file).absolute()
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=str(path))
+    # The path alone is no cache key: an edited schema would not be imported again.
+    schema_gen.exec_properties["schema_digest"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return schema_gen
+
+
+def _transform(vocabulary: Vocabulary, examples: Any, schema: Any) -> tfx.components.Transform:
+    return tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="components.text.preprocessing_fn",
+        # The vocabulary comes from the training reviews alone. The others are transformed by the
+        # model itself, as in serving.
+        splits_config=tfx.proto.SplitsConfig(analyze=[TRAIN], transform=[TRAIN]),
+        custom_config={
+            "tokenizer": vocabulary.tokenizer,
+            "vocabulary_size": vocabulary.size,
+            "skip_top": vocabulary.skip_top,
+            "min_frequency": vocabulary.min_frequency,
+            "code_digest": source_digest("components.text"),
+        },
+        disable_statistics=True,  # StatisticsGen has them.
+    )

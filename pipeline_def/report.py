@@ -1,0 +1,128 @@
+"""What a run made, in words: read from ML Metadata and from the artifacts themselves."""
+
+import json
+from collections.abc import Callable, Iterable
+
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+import tensorflow_transform as tft
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.types import artifact_utils
+
+from components import text
+
+Artifact = metadata_store_pb2.Artifact
+
+
+def outputs_of(store: MetadataStore, execution_id: int) -> list[Artifact]:
+    """Reads the output artifacts of an execution.
+
+    Args:
+        store: An open ML Metadata store.
+        execution_id: Which execution.
+
+    Returns:
+        The artifacts, of all output channels.
+    """
+    events = store.get_events_by_execution_ids([execution_id])
+    output = metadata_store_pb2.Event.OUTPUT
+    return store.get_artifacts_by_id([e.artifact_id for e in events if e.type == output])
+
+
+def describe(artifacts: Iterable[Artifact]) -> str:
+    """Says what the output artifacts of a component hold.
+
+    Args:
+        artifacts: Outputs of one execution.
+
+    Returns:
+        A few words, empty where there is nothing to say.
+    """
+    described = (_DESCRIPTIONS[found.type](found) for found in artifacts if _is_described(found))
+    return ", ".join(filter(None, described))
+
+
+def accuracy(evaluation: Artifact) -> float:
+    """Reads the accuracy on the eval split.
+
+    Args:
+        evaluation: A ModelEvaluation artifact.
+
+    Returns:
+        Share of examples whose most probable class is their label.
+    """
+    metrics = tfma.load_eval_result(evaluation.uri).get_metrics_for_slice()
+    return float(metrics["sparse_categorical_accuracy"]["doubleValue"])
+
+
+def is_blessed(blessing: Artifact) -> bool:
+    """Says whether the gate let a model through.
+
+    Args:
+        blessing: A ModelBlessing artifact.
+
+    Returns:
+        Whether every bound was met.
+    """
+    return blessing.custom_properties["blessed"].int_value == 1
+
+
+def _is_described(artifact: Artifact) -> bool:
+    return artifact.type in _DESCRIPTIONS
+
+
+def _examples(artifact: Artifact) -> str:
+    counts = json.loads(artifact.custom_properties["examples_per_split"].string_value or "{}")
+    return ", ".join(f"{count:,} {split}" for split, count in counts.items())
+
+
+def _anomalies(artifact: Artifact) -> str:
+    names: set[str] = set()
+    for split in artifact_utils.decode_split_names(artifact.properties["split_names"].string_value):
+        with tf.io.gfile.GFile(f"{artifact.uri}/Split-{split}/SchemaDiff.pb", "rb") as file:
+            names |= set(anomalies_pb2.Anomalies.FromString(file.read()).anomaly_info)
+    return f"anomalies in {', '.join(sorted(names))}" if names else "no anomalies"
+
+
+def _transform_graph(artifact: Artifact) -> str:
+    output = tft.TFTransformOutput(artifact.uri)
+    return f"{output.vocabulary_size_by_name(text.VOCABULARY):,} tokens"
+
+
+def _model(artifact: Artifact) -> str:
+    epochs = artifact.custom_properties["epochs_run"].int_value
+    if "validation_accuracy" not in artifact.custom_properties:
+        return f"{epochs} epochs"
+    held_out = artifact.custom_properties["validation_accuracy"].double_value
+    return f"{epochs} epochs, accuracy {held_out:.3f} on held-out training examples"
+
+
+def _evaluation(artifact: Artifact) -> str:
+    return f"accuracy {accuracy(artifact):.3f}"
+
+
+def _blessing(artifact: Artifact) -> str:
+    return "blessed" if is_blessed(artifact) else "not blessed"
+
+
+def _projection(artifact: Artifact) -> str:
+    rows, dimensions = (artifact.properties[key].int_value for key in ("rows", "dimensions"))
+    return f"{rows:,} tokens x {dimensions} dimensions"
+
+
+def _pushed(artifact: Artifact) -> str:
+    return artifact.custom_properties["pushed_destination"].string_value or "nothing pushed"
+
+
+_DESCRIPTIONS: dict[str, Callable[[Artifact], str]] = {
+    "Examples": _examples,
+    "ExampleAnomalies": _anomalies,
+    "TransformGraph": _transform_graph,
+    "Model": _model,
+    "ModelEvaluation": _evaluation,
+    "ModelBlessing": _blessing,
+    "EmbeddingProjection": _projection,
+    "PushedModel": _pushed,
+}

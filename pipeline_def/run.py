@@ -1,0 +1,62 @@
+"""Runs the configured pipeline with a local runner and tells what came of it."""
+
+import datetime
+import sys
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline_def import console, report
+from pipeline_def.config import PipelineConfig, load
+from pipeline_def.pipeline import create_pipeline
+
+
+def main(runner: Any) -> None:
+    """Runs the pipeline that the environment configures.
+
+    Under ``tfx pipeline create`` and its like the runner only compiles, and nothing is told.
+
+    Args:
+        runner: A TFX runner of this machine, such as a LocalDagRunner.
+
+    Raises:
+        SystemExit: With a message if the configuration cannot be used, with code 1 if a step
+            failed (its error has been printed).
+    """
+    try:
+        config = load()
+        pipeline = create_pipeline(config)
+    except ValueError as error:  # A ConfigError, or what a component refuses at construction.
+        sys.exit(str(error))
+    log = config.root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
+    with console.quiet(log) as terminal:
+        steps = console.Steps(terminal, pipeline.metadata_connection_config)
+        try:
+            with steps.followed():
+                runner.run(pipeline)
+        except Exception:
+            if not steps.failed:  # Otherwise it is Beam's wrapping of what has been printed.
+                raise
+        lines = _summary(config, steps.outputs())
+    if steps.failed:
+        sys.exit(f"\n{steps.failed} failed; the whole story is in {log}")
+    if lines:
+        print("", *lines, f"Log:         {log}", sep="\n")
+
+
+def _summary(
+    config: PipelineConfig, artifacts: dict[str, metadata_store_pb2.Artifact]
+) -> list[str]:
+    if "EmbeddingProjection" not in artifacts:
+        return []
+    accuracy = report.accuracy(artifacts["ModelEvaluation"])
+    blessed = report.is_blessed(artifacts["ModelBlessing"])
+    projection = artifacts["EmbeddingProjection"].uri
+    verdict = report.describe([artifacts["PushedModel"]])
+    return [
+        f"Accuracy:    {accuracy:.4f} on {config.dataset.eval!r}"
+        f" (at least {config.evaluation.min_accuracy} asked)",
+        f"Model:       {'blessed' if blessed else 'not blessed'}, {verdict}",
+        f"Projection:  {projection}",
+        f"See it:      tensorboard --logdir {projection}",
+    ]

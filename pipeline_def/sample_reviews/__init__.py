@@ -1,0 +1,5 @@
+"""The embedded sample: importing this module registers the TFDS dataset `sample_reviews`."""
+
+from pipeline_def.sample_reviews.sample_reviews_dataset_builder import SampleReviews
+
+__all__ = ["SampleReviews"]

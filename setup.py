@@ -1,0 +1,5 @@
+"""The package, for tools that want a setup.py, such as Beam's ``--setup_file``."""
+
+from setuptools import setup
+
+setup()

@@ -1,0 +1,150 @@
+"""Runs the executor on transformed examples: here, or as a script in a process of its own."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from absl import logging
+from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+from tfx import v1 as tfx
+from tfx.types import artifact_utils, channel_utils
+
+from components import text
+from components.embedding_trainer.component import EmbeddingTrainer
+from components.embedding_trainer.executor import Executor
+
+standard_artifacts = tfx.types.standard_artifacts
+
+
+def write_transformed(
+    directory: str, texts: Sequence[str], labels: Sequence[int], **custom_config: Any
+) -> str:
+    """Writes what TFX's Transform would, as `directory`/graph and `directory`/examples.
+
+    Returns:
+        The directory.
+    """
+    raw_spec = {
+        text.TEXT: tf.io.FixedLenFeature([], tf.string),
+        text.LABEL: tf.io.FixedLenFeature([], tf.int64),
+    }
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(raw_spec))
+    rows = [
+        {text.TEXT: review.encode(), text.LABEL: label}
+        for review, label in zip(texts, labels, strict=True)
+    ]
+    graph = os.path.join(directory, "graph")
+    with tft_beam.Context(temp_dir=os.path.join(directory, "tmp")):
+        analyze_and_transform = tft_beam.AnalyzeAndTransformDataset(
+            lambda inputs: text.preprocessing_fn(inputs, custom_config)
+        )
+        (transformed, _), transform_fn = (rows, metadata) | analyze_and_transform
+        transform_fn | tft_beam.WriteTransformFn(graph)
+    raw_metadata = os.path.join(graph, tft.TFTransformOutput.RAW_METADATA_DIR)
+    metadata_io.write_metadata(metadata, raw_metadata)
+    write_examples(directory, transformed)
+    return directory
+
+
+def write_examples(directory: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes transformed examples as `directory`/examples, in two files."""
+    split = os.path.join(directory, "examples", "Split-train")
+    os.makedirs(split)
+    for part in (0, 1):
+        with tf.io.TFRecordWriter(os.path.join(split, f"examples-{part}.gz"), "GZIP") as writer:
+            for row in rows[part::2]:
+                example = tf.train.Example()
+                for name, values in row.items():
+                    example.features.feature[name].int64_list.value.extend(np.atleast_1d(values))
+                writer.write(example.SerializeToString(deterministic=True))
+
+
+def artifact(artifact_type: Any, uri: str) -> Any:
+    """Makes an artifact of a standard type."""
+    result = artifact_type()
+    result.uri = uri
+    return result
+
+
+def execute(
+    data: str,
+    output: str,
+    *,
+    hyperparameters: str | None = None,
+    base_model: str | None = None,
+    **options: Any,
+) -> Any:
+    """Runs the executor with the component's execution properties.
+
+    Args:
+        data: What `write_transformed` wrote.
+        output: Where to write the artifacts, as `output`/model and `output`/model_run.
+        hyperparameters: The uri of a HyperParameters artifact.
+        base_model: The uri of a Model artifact.
+        **options: Of EmbeddingTrainer.
+
+    Returns:
+        The Model artifact.
+    """
+    examples = artifact(standard_artifacts.Examples, os.path.join(data, "examples"))
+    examples.split_names = artifact_utils.encode_split_names(["train"])
+    inputs = {
+        "examples": [examples],
+        "transform_graph": [
+            artifact(standard_artifacts.TransformGraph, os.path.join(data, "graph"))
+        ],
+    }
+    if hyperparameters:
+        inputs["hyperparameters"] = [artifact(standard_artifacts.HyperParameters, hyperparameters)]
+    if base_model:
+        inputs["base_model"] = [artifact(standard_artifacts.Model, base_model)]
+    component = EmbeddingTrainer(
+        **{key: channel_utils.as_channel(artifacts) for key, artifacts in inputs.items()},
+        **options,
+    )
+    model = artifact(standard_artifacts.Model, os.path.join(output, "model"))
+    model_run = artifact(standard_artifacts.ModelRun, os.path.join(output, "model_run"))
+    outputs = {"model": [model], "model_run": [model_run]}
+    Executor().Do(inputs, outputs, component.exec_properties)
+    return model
+
+
+def serving_directory(model: Any) -> str:
+    """Returns where the SavedModel of a Model artifact is."""
+    return os.path.join(model.uri, "Format-Serving")
+
+
+def weights(model: Any) -> dict[str, np.ndarray]:
+    """Reads the variables of a Model artifact."""
+    directory = os.path.join(serving_directory(model), "variables", "variables")
+    checkpoint = tf.train.load_checkpoint(directory)
+    suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
+    return {
+        key.removesuffix(suffix): checkpoint.get_tensor(key)
+        for key in checkpoint.get_variable_to_shape_map()
+        if key.endswith(suffix)
+    }
+
+
+def _main(arguments: str) -> None:
+    """Executes with options in JSON; `cpus` splits the CPU into so many devices."""
+    options = json.loads(arguments)
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    device = tf.config.LogicalDeviceConfiguration()
+    tf.config.set_logical_device_configuration(cpu, [device] * options.pop("cpus", 1))
+    model = execute(**options)
+    properties = {"strategy", "replicas", "global_batch_size", "learning_rate", "epochs_run"}
+    if os.path.exists(model.uri):
+        print(json.dumps({name: model.get_custom_property(name) for name in sorted(properties)}))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

@@ -1,0 +1,153 @@
+import pathlib
+import shutil
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+from tfx import v1 as tfx
+from tfx.types import channel_utils
+
+from components.artifacts import EmbeddingProjection
+from components.projector_exporter import metadata
+from components.projector_exporter.component import ProjectorExporter
+from components.projector_exporter.executor import Executor
+from components.projector_exporter.verify import verify
+from components.projector_exporter.writer import VARIABLE
+
+ARTIFACTS = tfx.types.standard_artifacts
+TEXTS = ["a good film", "a bad film", "a film 007", "good \\ bad"]
+WORDS = [b"film", b"a", b"good", b"bad", b"\\", b"007"]
+
+
+def _preprocess(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    tokens = tf.strings.split(tf.reshape(inputs["text"], [-1])).to_sparse()
+    ids = tft.compute_and_apply_vocabulary(tokens, vocab_filename="vocabulary")
+    return {"ids": ids}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tfx.dsl.Artifact]]:
+    """A transform graph and a model with a row for each of its words, the next one and padding."""
+    directory = tmp_path_factory.mktemp("inputs")
+    spec = {"text": tf.io.FixedLenFeature([], tf.string)}
+    data = [{"text": text} for text in TEXTS]
+    schema = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    with tft_beam.Context(temp_dir=str(directory / "temp")):
+        graph = (data, schema) | tft_beam.AnalyzeDataset(_preprocess)
+        graph | tft_beam.WriteTransformFn(str(directory / "graph"))
+
+    ids = keras.Input((None,), dtype="int64")
+    embedded = keras.layers.Embedding(len(WORDS) + 2, 4, name="embedding")(ids)
+    model = keras.Model(ids, keras.layers.GlobalAveragePooling1D()(embedded))
+    serving = tf.function(model, input_signature=[tf.TensorSpec([None, None], tf.int64)])
+    path = directory / "model" / "Format-Serving"
+    tf.saved_model.save(model, str(path), signatures={"serving_default": serving})
+    np.save(directory / "weights.npy", model.get_layer("embedding").get_weights()[0])
+
+    examples = ARTIFACTS.Examples()
+    examples.set_string_custom_property("dataset_fingerprint", "c0ffee")
+    return {
+        "model": [_artifact(ARTIFACTS.Model, directory / "model")],
+        "transform_graph": [_artifact(ARTIFACTS.TransformGraph, directory / "graph")],
+        "examples": [examples],
+    }
+
+
+def _artifact(kind: type[tfx.dsl.Artifact], path: pathlib.Path) -> tfx.dsl.Artifact:
+    artifact = kind()
+    artifact.uri = str(path)
+    return artifact
+
+
+def _weights(inputs: dict[str, list[tfx.dsl.Artifact]]) -> np.ndarray:
+    return np.load(pathlib.Path(inputs["model"][0].uri).parent / "weights.npy")
+
+
+def _run(
+    inputs: dict[str, list[tfx.dsl.Artifact]], directory: pathlib.Path, **parameters: Any
+) -> Any:
+    """Runs the component's executor with the component's parameters, as TFX would."""
+    for name, artifacts in inputs.items():
+        parameters[name] = channel_utils.as_channel(artifacts)
+    component = ProjectorExporter(**parameters)
+    projection = _artifact(EmbeddingProjection, directory)
+    directory.mkdir(parents=True)
+    Executor().Do(inputs, {"projection": [projection]}, component.exec_properties)
+    return projection
+
+
+def test_every_word_has_its_own_row(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    projection = _run(inputs, tmp_path / "projection" / "3")
+
+    assert verify(projection.uri) == []
+    lines = (tmp_path / "projection" / "3" / "metadata.tsv").read_text().splitlines()
+    labels = [line.split("\t")[0] for line in lines[1:]]
+    points = tf.train.load_variable(tf.train.latest_checkpoint(projection.uri), VARIABLE)
+    words = tft.TFTransformOutput(inputs["transform_graph"][0].uri).vocabulary_by_name("vocabulary")
+    weights = _weights(inputs)
+    assert sorted(words) == sorted(WORDS)
+    for i, word in enumerate(words):
+        assert metadata.unescape(labels[i]) == word
+        np.testing.assert_array_equal(points[i], weights[1 + i])
+    assert len(labels) == len(points) == len(words)
+
+
+def test_properties(inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path) -> None:
+    projection = _run(inputs, tmp_path / "3")
+    assert (projection.rows, projection.dimensions) == (6, 4)
+    assert projection.source_variable == "_operations/1/_embeddings/.ATTRIBUTES/VARIABLE_VALUE"
+    assert projection.vocabulary == "vocabulary"
+    assert projection.dataset_fingerprint == "c0ffee"
+    assert projection.get_int_custom_property("rows_left_out") == 0
+
+
+def test_models_of_other_trainers(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    older = tmp_path / "model"
+    serving = pathlib.Path(inputs["model"][0].uri, "Format-Serving")
+    shutil.copytree(serving, older / "serving_model_dir")
+    others = {
+        "model": [_artifact(ARTIFACTS.Model, older)],
+        "transform_graph": inputs["transform_graph"],
+    }
+    projection = _run(others, tmp_path / "3", first_token_id=0)
+    points = tf.train.load_variable(tf.train.latest_checkpoint(projection.uri), VARIABLE)
+    np.testing.assert_array_equal(points, _weights(inputs)[:6])
+    assert projection.dataset_fingerprint == ""
+
+
+def test_a_model_of_another_vocabulary_is_refused_and_leaves_nothing(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(ValueError, match="too few rows for 6 tokens from row 3"):
+        _run(inputs, tmp_path / "3", first_token_id=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["3"]
+    assert list((tmp_path / "3").iterdir()) == []
+
+
+def test_parameters_are_refused_at_construction() -> None:
+    channels: dict[str, Any] = {
+        "model": tfx.dsl.Channel(type=ARTIFACTS.Model),
+        "transform_graph": tfx.dsl.Channel(type=ARTIFACTS.TransformGraph),
+    }
+    with pytest.raises(ValueError, match="first_token_id is -1"):
+        ProjectorExporter(**channels, first_token_id=-1)
+    with pytest.raises(ValueError, match="cannot be empty"):
+        ProjectorExporter(**channels, embedding="")
+
+
+def test_edited_code_is_not_served_from_the_cache() -> None:
+    component = ProjectorExporter(
+        model=tfx.dsl.Channel(type=ARTIFACTS.Model),
+        transform_graph=tfx.dsl.Channel(type=ARTIFACTS.TransformGraph),
+    )
+    assert len(component.exec_properties["code_digest"]) == 16
+    assert set(component.outputs) == {"projection"}

@@ -1,0 +1,64 @@
+"""Asks a real TensorBoard for what was exported."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from components.projector_exporter import metadata, reader
+from components.projector_exporter.writer import VARIABLE, export_embedding
+from tests.tensorboard import TensorBoard
+
+# A table of more than one chunk, with every kind of token.
+TOKENS = [
+    *(b"", b" ", b"\t", b"a\nb", b"\r", b"007", b"0", b"Infinity", b"\xff", b"\\", b"__next__"),
+    *(f"日本語𝄞{i}".encode() for i in range(40_000)),
+]
+MATRIX = np.random.default_rng(1).normal(size=(len(TOKENS), 5)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def tensorboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TensorBoard]:
+    logdir = tmp_path_factory.mktemp("projection")
+    export_embedding(str(logdir / "7"), TOKENS, MATRIX)
+    export_embedding(str(logdir / "12"), TOKENS[:100], -MATRIX[:100])
+    with TensorBoard(logdir) as server:
+        yield server
+
+
+def test_every_export_is_a_run(tensorboard: TensorBoard) -> None:
+    assert sorted(tensorboard.json("runs")) == ["12", "7"]
+
+
+def test_the_embedding_is_the_only_tensor(tensorboard: TensorBoard) -> None:
+    (embedding,) = tensorboard.json("info", run="7")["embeddings"]
+    assert embedding == {
+        "tensorName": VARIABLE,
+        "tensorShape": list(MATRIX.shape),
+        "metadataPath": "metadata.tsv",
+    }
+
+
+def test_rows_and_labels_are_those_exported(tensorboard: TensorBoard) -> None:
+    what = {"name": VARIABLE, "num_rows": str(reader.MAX_ROWS)}
+    for run, tokens, matrix in [("7", TOKENS, MATRIX), ("12", TOKENS[:100], -MATRIX[:100])]:
+        points = np.frombuffer(tensorboard.get("tensor", run=run, **what), np.float32)
+        served = tensorboard.get("metadata", run=run, **what)
+        columns, rows = reader.parse_table(reader.stream_lines(served))
+        np.testing.assert_array_equal(points.reshape(-1, matrix.shape[1]), matrix)
+        assert columns == ["token", "id", "norm"]
+        assert [metadata.unescape(row[0]) for row in rows] == tokens
+        assert [int(row[1]) for row in rows] == list(range(1, len(tokens) + 1))
+
+
+def test_the_reader_sees_what_the_server_sends(
+    tensorboard: TensorBoard, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    del tensorboard  # One server at a time is enough for a small machine.
+    logdir = tmp_path_factory.mktemp("foreign")
+    export_embedding(str(logdir), TOKENS[:4], MATRIX[:4])
+    content = "word\tn\r\na\rb\t1\r\n\n\ufeffc\u2028\t2\nd\x0b\x85\t3\n\x00\t4".encode()
+    (logdir / "metadata.tsv").write_bytes(content)
+    with TensorBoard(logdir) as server:
+        served = server.get("metadata", run=".", name=VARIABLE)
+    assert served == reader.served_text(content).encode()

@@ -1,0 +1,16 @@
+from components.artifacts import EmbeddingProjection
+
+
+def test_properties_are_typed() -> None:
+    projection = EmbeddingProjection()
+    projection.rows = 10_000
+    projection.dimensions = 16
+    projection.source_variable = "variables/0/.ATTRIBUTES/VARIABLE_VALUE"
+    projection.vocabulary = "vocabulary"
+    projection.dataset_fingerprint = "0123abcd"
+
+    stored = projection.mlmd_artifact.properties
+    assert projection.type_name == "EmbeddingProjection"
+    assert (stored["rows"].int_value, stored["dimensions"].int_value) == (10_000, 16)
+    assert stored["dataset_fingerprint"].string_value == "0123abcd"
+    assert set(stored) == set(EmbeddingProjection.PROPERTIES)

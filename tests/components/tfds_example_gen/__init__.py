@@ -1,0 +1,1 @@
+"""Tests of components.tfds_example_gen."""

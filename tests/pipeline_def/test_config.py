@@ -1,0 +1,92 @@
+import pathlib
+
+import pytest
+
+from pipeline_def.config import ConfigError, load
+
+CONFIGS = pathlib.Path(__file__).parents[2] / "pipeline_def" / "configs"
+MINIMAL = """
+name: mine
+dataset: {name: imdb_reviews}
+evaluation: {min_accuracy: 0.5}
+"""
+
+
+def written(tmp_path: pathlib.Path, text: str) -> dict[str, str]:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return {"PIPELINE_CONFIG": str(path)}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_configuration_is_valid(path: pathlib.Path) -> None:
+    assert load({"PIPELINE_CONFIG": str(path)}).name == path.stem
+
+
+def test_the_sample_is_the_default() -> None:
+    assert load({}).name == "sample"
+
+
+def test_the_pipeline_has_a_directory_of_its_own(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = written(tmp_path, MINIMAL)
+    monkeypatch.chdir(tmp_path)
+    assert load(environment).root == tmp_path / "output" / "mine"
+
+
+def test_variables_override_single_values(tmp_path: pathlib.Path) -> None:
+    environment = written(tmp_path, MINIMAL) | {
+        "PIPELINE__TRAINING__EPOCHS": "7",
+        "PIPELINE__DATASET__TRAIN": "train[:90%]",
+        "PIPELINE__OUTPUT_DIR": "elsewhere",
+    }
+    config = load(environment)
+    assert config.training.epochs == 7
+    assert config.dataset.train == "train[:90%]"
+    assert config.dataset.eval == "test"
+    assert config.output_dir == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("addition", "complaint"),
+    [
+        ("trainning: {}", "trainning: there is no such key. Did you mean training?"),
+        ("training: {epoch: 3}", "training.epoch: there is no such key. Did you mean epochs?"),
+        ("metadata: {kind: mysql, hots: x}", "metadata.hots: there is no such key."),
+        ("training: {epochs: 0}", "training.epochs: Input should be greater than 0, found 0."),
+        ("training: {strategy: tpus}", "training.strategy: Input should be 'auto'"),
+        ("vocabulary: {size: many}", "vocabulary.size: Input should be a valid integer"),
+        ("dataset: {}", "dataset.name: is required."),
+        ("name: My Pipeline", "name: String should match pattern"),
+        ("dataset: {name: a, schema_file: no.pbtxt}", "dataset.schema_file: there is no file"),
+    ],
+)
+def test_faults_are_named(tmp_path: pathlib.Path, addition: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, MINIMAL + addition))
+    assert complaint in str(caught.value)
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_an_overriding_variable_with_an_unknown_key_is_refused(tmp_path: pathlib.Path) -> None:
+    environment = written(tmp_path, MINIMAL) | {"PIPELINE__TRANING__EPOCHS": "7"}
+    with pytest.raises(ConfigError, match="Did you mean training"):
+        load(environment)
+
+
+def test_an_overriding_variable_cannot_enter_a_single_value(tmp_path: pathlib.Path) -> None:
+    environment = written(tmp_path, MINIMAL) | {"PIPELINE__NAME__FIRST": "7"}
+    with pytest.raises(ConfigError, match="PIPELINE__NAME__FIRST: name is a single value"):
+        load(environment)
+
+
+def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ConfigError, match=r"no\.yaml cannot be read: No such file"):
+        load({"PIPELINE_CONFIG": str(tmp_path / "no.yaml")})
+
+
+@pytest.mark.parametrize("text", ["- a", "a: [", ""])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: pathlib.Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"mine\.yaml"):
+        load(written(tmp_path, text))
