@@ -1,7 +1,6 @@
 """A subword vocabulary: WordPiece, learned inside tf.Transform from the words of the examples."""
 
 import os
-from collections.abc import Sequence
 
 import apache_beam as beam
 import numpy as np
@@ -45,7 +44,7 @@ def split_subwords(words: tf.RaggedTensor, vocabulary_size: int) -> tf.RaggedTen
     return words.with_flat_values(pieces).merge_dims(1, 2)
 
 
-def learn_pieces(word_counts: Sequence[tuple[bytes, int]], vocabulary_size: int) -> list[str]:
+def learn_pieces(word_counts: list[tuple[bytes, int]], vocabulary_size: int) -> list[str]:
     """Learns word pieces.
 
     Args:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from absl import logging as absl_logging
-from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Artifact, ConnectionConfig, Execution
 from tfx.orchestration import metadata
 from tfx.orchestration.portable import launcher
 
 from pipeline_def import report
 
-Execution = metadata_store_pb2.Execution
+# What the components say of their progress, such as a line for each epoch.
+_OWN_LOGGER = logging.getLogger("components")
 
 
 @contextlib.contextmanager
@@ -31,16 +32,19 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
+    sys.stderr.flush()
     with log.open("w", encoding="utf-8") as file, os.fdopen(os.dup(1), "w") as terminal:
         saved = os.dup(1), os.dup(2)
         os.dup2(file.fileno(), 1)  # The descriptors, since TensorFlow's C++ and workers write too.
         os.dup2(file.fileno(), 2)
-        handlers = _log_to(file), _progress_to(terminal)
+        _log_to(file, terminal)
+        progress_bars = terminal if terminal.isatty() else sys.stderr
         try:
-            yield terminal
+            with contextlib.redirect_stderr(progress_bars):
+                yield terminal
         finally:
-            for logger, handler in handlers:
-                logger.removeHandler(handler)
+            logging.basicConfig(force=True)
+            _OWN_LOGGER.handlers.clear()
             sys.stdout.flush()
             sys.stderr.flush()
             for source, target in zip(saved, (1, 2), strict=True):
@@ -48,30 +52,21 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
                 os.close(source)
 
 
-def _log_to(file: TextIO) -> tuple[logging.Logger, logging.Handler]:
-    handler = logging.StreamHandler(file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(_holds_no_password)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+def _log_to(file: TextIO, terminal: TextIO) -> None:
+    everything = logging.StreamHandler(file)
+    everything.addFilter(_holds_no_password)
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(handlers=[everything], format=form, level=logging.INFO, force=True)
     absl_logging.set_verbosity(absl_logging.INFO)
     logging.captureWarnings(True)
-    return root, handler
+    own = logging.StreamHandler(terminal)
+    own.setFormatter(logging.Formatter("    %(message)s"))
+    _OWN_LOGGER.addHandler(own)
 
 
 def _holds_no_password(record: logging.LogRecord) -> bool:
     # Both runners log how they connect to ML Metadata, with the password.
     return not str(record.msg).startswith(("Using connection config", "Using deployment config"))
-
-
-def _progress_to(terminal: TextIO) -> tuple[logging.Logger, logging.Handler]:
-    """Shows what the components themselves log, such as a line for each epoch."""
-    handler = logging.StreamHandler(terminal)
-    handler.setFormatter(logging.Formatter("    %(message)s"))
-    logger = logging.getLogger("components")
-    logger.addHandler(handler)
-    return logger, handler
 
 
 class Steps:
@@ -81,7 +76,7 @@ class Steps:
         failed: The step that failed, or None.
     """
 
-    def __init__(self, terminal: TextIO, connection: metadata_store_pb2.ConnectionConfig) -> None:
+    def __init__(self, terminal: TextIO, connection: ConnectionConfig) -> None:
         """Makes the lines of one run.
 
         Args:
@@ -91,7 +86,7 @@ class Steps:
         self.failed: str | None = None
         self._terminal = terminal
         self._connection = connection
-        self._outputs: list[report.Artifact] = []
+        self._outputs: list[Artifact] = []
 
     @contextlib.contextmanager
     def followed(self) -> Iterator[None]:
@@ -107,7 +102,7 @@ class Steps:
         finally:
             launcher.Launcher.launch = launch
 
-    def outputs(self) -> dict[str, report.Artifact]:
+    def outputs(self) -> dict[str, Artifact]:
         """Returns the newest artifact of each type that the run made or took from the cache."""
         return {artifact.type: artifact for artifact in self._outputs}
 
@@ -129,7 +124,7 @@ class Steps:
         self._print(step, word, time.monotonic() - start, report.describe(outputs))
         return info
 
-    def _result(self, execution_id: int) -> tuple[int, list[report.Artifact]]:
+    def _result(self, execution_id: int) -> tuple[int, list[Artifact]]:
         with metadata.Metadata(self._connection) as connected:
             (execution,) = connected.store.get_executions_by_id([execution_id])
             outputs = report.outputs_of(connected.store, execution_id)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import re
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -174,7 +175,8 @@ def _database_connection(database: Database) -> metadata_store_pb2.ConnectionCon
                 port=str(database.port),
                 dbname=database.database,
                 user=database.user,
-                password=_password(database),
+                # ML Metadata puts it into a libpq connection string as it is.
+                password="'{}'".format(re.sub(r"(['\\])", r"\\\1", _password(database))),
             )
         )
     return connection
@@ -215,7 +217,7 @@ def _transform(vocabulary: Vocabulary, examples: Any, schema: Any) -> tfx.compon
             "vocabulary_size": vocabulary.size,
             "skip_top": vocabulary.skip_top,
             "min_frequency": vocabulary.min_frequency,
-            "code_digest": source_digest("components.text"),
+            "code_digest": source_digest("components.text", "components.wordpiece"),
         },
         disable_statistics=True,  # StatisticsGen has them.
     )

@@ -7,13 +7,11 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 import tensorflow_transform as tft
 from ml_metadata import MetadataStore
-from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Artifact, Event
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import artifact_utils
 
 from components import text
-
-Artifact = metadata_store_pb2.Artifact
 
 
 def outputs_of(store: MetadataStore, execution_id: int) -> list[Artifact]:
@@ -27,8 +25,7 @@ def outputs_of(store: MetadataStore, execution_id: int) -> list[Artifact]:
         The artifacts, of all output channels.
     """
     events = store.get_events_by_execution_ids([execution_id])
-    output = metadata_store_pb2.Event.OUTPUT
-    return store.get_artifacts_by_id([e.artifact_id for e in events if e.type == output])
+    return store.get_artifacts_by_id([e.artifact_id for e in events if e.type == Event.OUTPUT])
 
 
 def describe(artifacts: Iterable[Artifact]) -> str:
@@ -40,8 +37,12 @@ def describe(artifacts: Iterable[Artifact]) -> str:
     Returns:
         A few words, empty where there is nothing to say.
     """
-    described = (_DESCRIPTIONS[found.type](found) for found in artifacts if _is_described(found))
-    return ", ".join(filter(None, described))
+    by_type = {artifact.type: artifact for artifact in artifacts}
+    return ", ".join(
+        describe_one(by_type[kind])
+        for kind, describe_one in _DESCRIPTIONS.items()
+        if kind in by_type
+    )
 
 
 def accuracy(evaluation: Artifact) -> float:
@@ -69,12 +70,10 @@ def is_blessed(blessing: Artifact) -> bool:
     return blessing.custom_properties["blessed"].int_value == 1
 
 
-def _is_described(artifact: Artifact) -> bool:
-    return artifact.type in _DESCRIPTIONS
-
-
 def _examples(artifact: Artifact) -> str:
-    counts = json.loads(artifact.custom_properties["examples_per_split"].string_value or "{}")
+    if "examples_per_split" not in artifact.custom_properties:  # Transform's own.
+        return f"examples of {artifact.properties['split_names'].string_value}"
+    counts = json.loads(artifact.custom_properties["examples_per_split"].string_value)
     return ", ".join(f"{count:,} {split}" for split, count in counts.items())
 
 

@@ -18,7 +18,12 @@ from components.embedding_trainer import saved_model
 from components.embedding_trainer.input_pipeline import ExampleFiles, Summary, summarize
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.options import TrainingOptions
-from components.embedding_trainer.strategy import create_strategy, is_chief, scale_learning_rate
+from components.embedding_trainer.strategy import (
+    create_strategy,
+    is_chief,
+    scale_learning_rate,
+    wait_for_workers,
+)
 from components.embedding_trainer.training import Outcome, train
 from components.text import embedding_rows, read_vocabulary
 
@@ -77,22 +82,19 @@ class Executor(base_executor.BaseExecutor):
             return model
 
         chief = is_chief(strategy)
-        log_dir = artifact_utils.get_single_uri(output_dict["model_run"])
-        outcome = train(
-            build_initial, files, summary, options, strategy, log_dir if chief else None
-        )
-        if not chief:
-            logging.info("Trained; the chief writes the model.")
-            return
-        # Outside of the strategy, so that the saved model knows nothing of it.
-        model = build()
-        model.set_weights(outcome.weights)
-        artifact = artifact_utils.get_single_instance(output_dict["model"])
-        directory = path_utils.serving_model_dir(artifact.uri)
-        saved_model.save(model, transform_output, options.max_tokens_per_example, directory)
-        replicas = strategy.num_replicas_in_sync
-        _record(artifact, options, strategy_name, replicas, summary, outcome)
-        logging.info("Wrote the model to %s.", directory)
+        log_dir = artifact_utils.get_single_uri(output_dict["model_run"]) if chief else None
+        outcome = train(build_initial, files, summary, options, strategy, log_dir)
+        if chief:
+            # Outside of the strategy, so that the saved model knows nothing of it.
+            model = build()
+            model.set_weights(outcome.weights)
+            artifact = artifact_utils.get_single_instance(output_dict["model"])
+            directory = path_utils.serving_model_dir(artifact.uri)
+            saved_model.save(model, transform_output, options.max_tokens_per_example, directory)
+            replicas = strategy.num_replicas_in_sync
+            _record(artifact, options, strategy_name, replicas, summary, outcome)
+            logging.info("Wrote the model to %s.", directory)
+        wait_for_workers(strategy)
 
 
 def _read_options(

@@ -1,6 +1,7 @@
 """From transformed examples on disk to batches with little padding."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,7 @@ def summarize(files: ExampleFiles) -> Summary:
     Raises:
         ValueError: A label is negative, or there is no example to train on or to validate on.
     """
+
     def reduce_batch(state: Any, records: tf.Tensor) -> Any:
         labels = tf.io.parse_example(records, {LABEL: files.feature_spec[LABEL]})[LABEL]
         held_out = tf.math.count_nonzero(files.held_out(records))
@@ -100,7 +102,7 @@ def summarize(files: ExampleFiles) -> Summary:
     examples, held_out, smallest, largest = (
         int(number) for number in batches.reduce((zero,) * 4, reduce_batch)
     )
-    places = ", ".join(files.paths) or "(no files)"
+    places = ", ".join(sorted({os.path.dirname(path) for path in files.paths}))
     if examples == held_out:
         raise ValueError(
             f"{places}: {examples} examples, {held_out} of them held out for validation: none is "
@@ -196,9 +198,11 @@ def _cut(ids: tf.RaggedTensor, labels: tf.Tensor, shape: tuple[int, int, int | N
         some_ids = ids[start : start + rows]
         some_labels = labels[start : start + rows]
         count = tf.size(some_labels)
-        padded = some_ids.to_tensor(PADDING_ID, shape=(rows, length))
+        # Never 0 columns: TensorFlow's `unbatch` crashes on a tensor without elements.
+        columns = length or tf.maximum(some_ids.bounding_shape(axis=1, out_type=tf.int32), 1)
+        padded = some_ids.to_tensor(PADDING_ID, shape=tf.stack([rows, columns]))
         return (
-            tf.reshape(padded, (replicas, batch_size, length or tf.shape(padded)[1])),
+            tf.reshape(padded, (replicas, batch_size, length or -1)),
             tf.reshape(tf.pad(some_labels, [[0, rows - count]]), (replicas, batch_size)),
             tf.reshape(tf.sequence_mask(count, rows, tf.float32), (replicas, batch_size)),
         )
@@ -211,7 +215,7 @@ def _empty_batch(shape: tuple[int, int, int | None]) -> Any:
     """Returns a dataset of one batch without examples, of the form of `_cut`."""
     replicas, batch_size, length = shape
     batch = (
-        tf.fill((replicas, batch_size, length or 0), PADDING_ID),
+        tf.fill((replicas, batch_size, length or 1), PADDING_ID),
         tf.zeros((replicas, batch_size), tf.int32),
         tf.zeros((replicas, batch_size), tf.float32),
     )

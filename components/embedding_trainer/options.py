@@ -53,11 +53,12 @@ class TrainingOptions:
             ValueError: A value is out of range.
         """
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is float and type(value) is int:
+            value: Any = getattr(self, field.name)
+            expected: Any = field.type
+            if expected is float and type(value) is int:
                 object.__setattr__(self, field.name, float(value))
-            elif type(value) is not field.type:
-                raise TypeError(f"{field.name} is {value!r}; expected {field.type.__name__}.")
+            elif type(value) is not expected:
+                raise TypeError(f"{field.name} is {value!r}; expected {expected.__name__}.")
         for name in _POSITIVE:
             _check(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("seed", "early_stopping_patience"):

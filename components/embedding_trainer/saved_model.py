@@ -13,7 +13,6 @@ from absl import logging
 from components.embedding_trainer.model import class_logits, named_variables
 from components.text import (
     FIRST_TOKEN_ID,
-    LABEL,
     PADDING_ID,
     TEXT,
     TOKEN_IDS,
@@ -33,7 +32,7 @@ def save(
     """Writes a SavedModel that needs neither Keras nor this package.
 
     Its signatures give `probabilities`, float32 [batch, classes]: `serving_default` of
-    `examples`, serialized raw tf.Examples, string [batch], whose label may be missing;
+    `examples`, serialized raw tf.Examples, string [batch], of which only the text is read;
     `serve_text` of `text`, string [batch].
 
     Args:
@@ -42,8 +41,7 @@ def save(
         max_tokens: Tokens after that many are cut off.
         directory: Where to write; it appears when it is complete.
     """
-    raw_spec = transform_output.raw_feature_spec()
-    raw_spec.pop(LABEL, None)
+    raw_spec = {TEXT: transform_output.raw_feature_spec()[TEXT]}
     module = tf.Module()
     module.transform = transform_output.transform_features_layer()
     for name, variable in named_variables(model).items():

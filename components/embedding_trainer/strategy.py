@@ -62,6 +62,20 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return (resolver.task_type, resolver.task_id) == (chief, 0)
 
 
+def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
+    """Returns when all workers have come here.
+
+    A worker that ended while another one still writes would look crashed to it.
+    """
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+
+        @tf.function
+        def meet() -> tf.Tensor:
+            return strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)
+
+        meet()
+
+
 def _detect() -> str:
     if tf.config.list_physical_devices("TPU") or os.environ.get("TPU_NAME"):
         return "tpu"

@@ -85,14 +85,18 @@ def train(
         optimizer = keras.optimizers.Adam(learning_rate)
         optimizer.build(model.trainable_variables)
     run_training = _make_pass(model, optimizer, files, summary, options, strategy)
-    run_validation = _make_pass(model, None, files, summary, options, strategy)
+    run_validation = (
+        _make_pass(model, None, files, summary, options, strategy)
+        if summary.validation_examples
+        else None
+    )
     write_logs = _open_logs(log_dir) if log_dir else None
     best: Outcome | None = None
     for epoch in range(1, options.epochs + 1):
         start = time.monotonic()
         training = run_training()
         seconds = time.monotonic() - start
-        validation = run_validation() if summary.validation_examples else None
+        validation = run_validation() if run_validation else None
         _report(epoch, options.epochs, seconds, training, validation)
         if write_logs:
             write_logs(epoch, training, validation)

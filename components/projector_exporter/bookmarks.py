@@ -60,19 +60,22 @@ def encode_bookmarks(
         if rows > shape[0]:
             raise ValueError(f"{layout.name} has {rows} rows, the tensor only {shape[0]}.")
         state = _state(layout, shape, pca.positions.shape[1])
-        state |= {"selectedLabelOption": label_by, "selectedColorOptionName": color_by}
-        state |= {"customSelectedSearchByMetadataOption": label_by}
+        state |= {
+            "selectedLabelOption": label_by,
+            "selectedColorOptionName": color_by,
+            "customSelectedSearchByMetadataOption": label_by,
+        }
         if layout is pca:
             state["projections"] = coordinates
         else:
             own = _coordinates("umap", layout.positions)
             state["projections"] = [a | b for a, b in zip(coordinates, own, strict=False)]
         states.append(state)
-    return json.dumps(states, separators=(",", ":")).encode()
+    return json.dumps(states, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _coordinates(prefix: str, positions: np.ndarray) -> list[dict[str, float]]:
-    """Names the coordinates of each row as TensorBoard does: pca-0, pca-1, …"""
+    """Names the coordinates of each row as TensorBoard does, such as pca-0 and pca-1."""
     width = float(np.ptp(positions, axis=0).max())
     step = width / 10**_DIGITS or 1
     decimals = -int(np.floor(np.log10(step)))
@@ -104,5 +107,8 @@ def _state(layout: Layout, shape: tuple[int, int], pca_components: int) -> dict[
     for side in ("XLeft", "XRight", "YUp", "YDown"):
         state |= {f"custom{side}Text": "", f"custom{side}Regex": False}
     if rows < shape[0]:
-        state |= {"label": f"{layout.name} ({rows:,} rows)", "filteredPoints": list(range(rows))}
+        state |= {
+            "label": f"{layout.name} (first {rows:,} rows)",
+            "filteredPoints": list(range(rows)),
+        }
     return state

@@ -2,13 +2,13 @@
 
 import dataclasses
 import hashlib
-import logging
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 # What tf.train.load_checkpoint gives; TensorFlow has no public name for it.

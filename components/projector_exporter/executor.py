@@ -1,6 +1,5 @@
 """The executor of ProjectorExporter: artifacts in, artifact out."""
 
-import os
 from typing import Any
 
 import tensorflow as tf
@@ -58,8 +57,7 @@ def _saved_model(uri: str) -> str:
     """Finds the SavedModel of a Model artifact, in today's layout or in the older one."""
     path = path_utils.serving_model_path(uri)
     older = path_utils.serving_model_path(uri, is_old_artifact=True)
-    is_older = tf.io.gfile.exists(os.path.join(older, "saved_model.pb"))
-    return older if is_older and not tf.io.gfile.exists(path) else path
+    return older if tf.io.gfile.exists(older) and not tf.io.gfile.exists(path) else path
 
 
 def _fingerprint(examples: list[types.Artifact]) -> str:

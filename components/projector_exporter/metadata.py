@@ -163,7 +163,7 @@ def encode_table(columns: Mapping[str, Sequence[bytes] | np.ndarray]) -> bytes:
 
     Raises:
         ValueError: The columns do not fit together, a name cannot be a column, a number is not
-            finite, or a line is longer than 500,000 bytes.
+            finite, or a line is longer than half a chunk.
     """
     _check_columns(columns)
     numbers = [isinstance(column, np.ndarray) for column in columns.values()]

@@ -250,7 +250,7 @@ def _check_tensor(tensor: _Tensor, found: _Findings) -> None:
         found.add(
             tensor.file,
             None,
-            f"{tensor.name!r} has {columns} columns; the 3-D view draws nothing with less than 3",
+            f"{tensor.name!r} has {columns} columns; the 3-D view draws nothing with fewer than 3",
         )
     for row in np.flatnonzero(~np.isfinite(values).all(axis=1)):
         found.add(

@@ -1,13 +1,13 @@
 """Writes projector directories that are right by TensorBoard's rules, whole or not at all."""
 
 import dataclasses
-import logging
 import os
 import uuid
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 from tensorboard.plugins import projector
 
 from components.projector_exporter import metadata

@@ -110,7 +110,7 @@ class ExampleReader:
             features = tf.train.Example.FromString(record).features.feature
             text = features[self.text_feature].bytes_list.value
             label = features[self.label_feature].int64_list.value
-            if len(text) != 1 or not text[0] or len(label) != 1 or label[0] < 0:
+            if len(text) != 1 or len(label) != 1 or label[0] < 0:
                 raise self._refusal(list(text), list(label), f"{records.file}, record {index}")
             yield record, text[0], label[0]
             index += 1
@@ -133,10 +133,10 @@ class ExampleReader:
             yield from batch.tolist()
 
     def _refusal(self, text: list[bytes], label: list[int], place: str) -> ValueError:
-        if text == [b""] or not text:
+        if len(text) != 1:
             return ValueError(
-                f"Split {self.split!r}: the text {self.text_feature!r} is empty; expected at "
-                f"least one character. Leave such examples out of the dataset. ({place})"
+                f"Split {self.split!r}: {self.text_feature!r} has {len(text)} values; expected "
+                f"one text. Prepare or copy the dataset again. ({place})"
             )
         return ValueError(
             f"Split {self.split!r}: the label {self.label_feature!r} is "

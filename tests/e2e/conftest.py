@@ -24,7 +24,7 @@ FEATURES = tfds.features.FeaturesDict(
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, object]]]:
     """The sample's reviews under other feature names: somebody's own dataset."""
-    builder = sample_reviews.Builder(data_dir=tmp_path_factory.mktemp("sample"))
+    builder = sample_reviews.SampleReviews(data_dir=tmp_path_factory.mktemp("sample"))
     builder.download_and_prepare()
     return {
         split: [
@@ -43,7 +43,7 @@ def prepare(
         "own_reviews",
         version=version,
         features=FEATURES,
-        split_datasets=splits,
+        split_datasets={split: list(enumerate(rows)) for split, rows in splits.items()},
         data_dir=data_dir,
     )
 

@@ -21,28 +21,39 @@ from components.embedding_trainer.executor import Executor
 
 standard_artifacts = tfx.types.standard_artifacts
 
+_ONE_STRING = tf.io.FixedLenFeature([], tf.string)
+
 
 def write_transformed(
-    directory: str, texts: Sequence[str], labels: Sequence[int], **custom_config: Any
+    directory: str,
+    texts: Sequence[str],
+    labels: Sequence[int],
+    text_spec: Any = _ONE_STRING,
 ) -> str:
     """Writes what TFX's Transform would, as `directory`/graph and `directory`/examples.
+
+    Args:
+        directory: Where to write.
+        texts: The reviews.
+        labels: Their classes.
+        text_spec: The feature specification of the raw text.
 
     Returns:
         The directory.
     """
     raw_spec = {
-        text.TEXT: tf.io.FixedLenFeature([], tf.string),
+        text.TEXT: text_spec,
         text.LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(raw_spec))
     rows = [
-        {text.TEXT: review.encode(), text.LABEL: label}
+        {text.TEXT: review if text_spec is _ONE_STRING else [review], text.LABEL: label}
         for review, label in zip(texts, labels, strict=True)
     ]
     graph = os.path.join(directory, "graph")
     with tft_beam.Context(temp_dir=os.path.join(directory, "tmp")):
         analyze_and_transform = tft_beam.AnalyzeAndTransformDataset(
-            lambda inputs: text.preprocessing_fn(inputs, custom_config)
+            lambda inputs: text.preprocessing_fn(inputs, {})
         )
         (transformed, _), transform_fn = (rows, metadata) | analyze_and_transform
         transform_fn | tft_beam.WriteTransformFn(graph)

@@ -10,6 +10,7 @@ from tfx import v1 as tfx
 from tfx.orchestration import metadata
 from tfx.orchestration.beam import beam_dag_runner
 from tfx.types import artifact_utils, channel_utils
+from tfx.utils import proto_utils
 
 from components import TfdsExampleGen
 from components.tfds_example_gen import executor
@@ -25,8 +26,6 @@ def execute(component, directory, beam_pipeline_args=()):
 
 
 def properties_of(component):
-    from tfx.utils import proto_utils
-
     return {
         key: value if isinstance(value, str | int) else proto_utils.proto_to_json(value)
         for key, value in component.exec_properties.items()
@@ -97,10 +96,10 @@ def test_label_missing_further_on_is_refused_with_the_split(prepare, tmp_path):
         execute(component, tmp_path / "out")
 
 
-def test_empty_text_is_refused_with_the_split(prepare, tmp_path):
+def test_an_empty_text_is_kept(prepare, tmp_path):
     component = TfdsExampleGen("tiny_empty", {"some": "train"}, data_dir=str(prepare("tiny_empty")))
-    with pytest.raises(Exception, match="'train': the text 'text' is empty"):
-        execute(component, tmp_path / "out")
+    examples = execute(component, tmp_path / "out")
+    assert [text for text, _ in texts_and_labels(examples, "some")].count("") == 1
 
 
 @pytest.mark.parametrize("splits", [{}, {"train": ""}, {"": "train"}, {"a/b": "train"}])
