@@ -1,5 +1,6 @@
 """A subword vocabulary: WordPiece, learned inside tf.Transform from the words of the examples."""
 
+import contextlib
 import os
 
 import apache_beam as beam
@@ -73,7 +74,10 @@ def learn_pieces(word_counts: list[tuple[bytes, int]], vocabulary_size: int) -> 
 
 
 def _tokenize(words: tf.Tensor, pieces_file: tf.Tensor) -> tuple[tf.RaggedTensor, None]:
-    with tf.init_scope():  # The table of pieces is filled once, not at every call.
+    # With the file at hand the table is made outside of the graph, and so filled once, not at every
+    # call. Where tf.Transform only inspects the graph, there is but a placeholder in it.
+    at_hand = hasattr(pieces_file, "numpy")
+    with tf.init_scope() if at_hand else contextlib.nullcontext():
         tokenizer = tf_text.WordpieceTokenizer(
             pieces_file, token_out_type=tf.string, unknown_token=UNKNOWN
         )

@@ -38,11 +38,8 @@ def describe(artifacts: Iterable[Artifact]) -> str:
         A few words, empty where there is nothing to say.
     """
     by_type = {artifact.type: artifact for artifact in artifacts}
-    return ", ".join(
-        describe_one(by_type[kind])
-        for kind, describe_one in _DESCRIPTIONS.items()
-        if kind in by_type
-    )
+    described = (say(by_type[kind]) for kind, say in _DESCRIPTIONS.items() if kind in by_type)
+    return ", ".join(filter(None, described))
 
 
 def accuracy(evaluation: Artifact) -> float:
@@ -71,9 +68,7 @@ def is_blessed(blessing: Artifact) -> bool:
 
 
 def _examples(artifact: Artifact) -> str:
-    if "examples_per_split" not in artifact.custom_properties:  # Transform's own.
-        return f"examples of {artifact.properties['split_names'].string_value}"
-    counts = json.loads(artifact.custom_properties["examples_per_split"].string_value)
+    counts = json.loads(artifact.custom_properties["examples_per_split"].string_value or "{}")
     return ", ".join(f"{count:,} {split}" for split, count in counts.items())
 
 

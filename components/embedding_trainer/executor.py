@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
-from absl import logging
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
@@ -93,7 +92,6 @@ class Executor(base_executor.BaseExecutor):
             saved_model.save(model, transform_output, options.max_tokens_per_example, directory)
             replicas = strategy.num_replicas_in_sync
             _record(artifact, options, strategy_name, replicas, summary, outcome)
-            logging.info("Wrote the model to %s.", directory)
         wait_for_workers(strategy)
 
 

@@ -1,5 +1,6 @@
 """The trained model on disk: written to be served, read to go on from."""
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,7 +9,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from absl import logging
 
 from components.embedding_trainer.model import class_logits, named_variables
 from components.text import (
@@ -19,6 +19,8 @@ from components.text import (
     VOCABULARY,
     embedding_rows,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 _CHECKPOINT_KEY = "{}/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -107,7 +109,7 @@ def take_over(model: keras.Model, vocabulary: Sequence[str], directory: str) -> 
     for name, variable in variables.items():
         if name != "embedding" and variable.shape == base[name].shape:
             variable.assign(base[name])
-    logging.info(
+    _LOGGER.info(
         "Took over %d of %d tokens from the base model %s.",
         len(shared),
         len(vocabulary),

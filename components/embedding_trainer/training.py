@@ -4,6 +4,7 @@ Keras' own `fit` fails under MultiWorkerMirroredStrategy.
 """
 
 import dataclasses
+import logging
 import math
 import os
 import time
@@ -12,12 +13,13 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from components.embedding_trainer.input_pipeline import Batch, ExampleFiles, Summary, make_batches
 from components.embedding_trainer.model import class_logits
 from components.embedding_trainer.options import TrainingOptions
 from components.embedding_trainer.strategy import scale_learning_rate
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +185,7 @@ def _make_pass(
 def _report(
     epoch: int, epochs: int, seconds: float, training: Metrics, validation: Metrics | None
 ) -> None:
-    logging.info(
+    _LOGGER.info(
         "Epoch %d/%d: loss %.4f, accuracy %.4f%s, %.1f s, %.0f examples/s",
         epoch,
         epochs,

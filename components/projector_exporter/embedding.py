@@ -2,14 +2,16 @@
 
 import dataclasses
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+_LOGGER = logging.getLogger(__name__)
 
 # What tf.train.load_checkpoint gives; TensorFlow has no public name for it.
 CheckpointReader = Any
@@ -76,7 +78,7 @@ def read_embedding(
             f"{matrix} has too few rows for {vocabulary_size} tokens from row {first_token_id} on. "
             "Was the model trained with another vocabulary, or is first_token_id wrong?"
         )
-    logging.info(
+    _LOGGER.debug(
         "The embedding is %s: %d rows before the %d tokens, %d after.",
         matrix,
         first_token_id,

@@ -1,18 +1,20 @@
 """Writes projector directories that are right by TensorBoard's rules, whole or not at all."""
 
 import dataclasses
+import logging
 import os
 import uuid
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 from tensorboard.plugins import projector
 
 from components.projector_exporter import metadata
 from components.projector_exporter.reader import MAX_ROWS
 from components.projector_exporter.verify import run_name_problem, verify_contents
+
+_LOGGER = logging.getLogger(__name__)
 
 VARIABLE = "embedding/.ATTRIBUTES/VARIABLE_VALUE"
 METADATA = "metadata.tsv"
@@ -60,7 +62,7 @@ def export_embedding(
         raise ValueError(f"Expected {len(tokens)} rows for as many tokens, found {matrix.shape}.")
     rows_left_out = max(len(tokens) - MAX_ROWS, 0)
     if rows_left_out:
-        logging.warning(
+        _LOGGER.warning(
             "TensorBoard shows %d rows: the last %d of %d tokens are left out.",
             MAX_ROWS,
             rows_left_out,
@@ -75,7 +77,7 @@ def export_embedding(
     }
     dimensions = matrix.shape[1]
     if dimensions == 2:
-        logging.warning("The embedding has 2 columns: a third one of zeros is added to be drawn.")
+        _LOGGER.warning("The embedding has 2 columns: a third one of zeros is added to be drawn.")
         matrix = np.pad(matrix, ((0, 0), (0, 1)))
     write_projection(directory, matrix, columns)
     return Export(len(tokens), dimensions, rows_left_out)

@@ -27,7 +27,7 @@ class TfdsExampleGenSpec(types.ComponentSpec):
         standard_component_specs.OUTPUT_DATA_FORMAT_KEY: ExecutionParameter(type=int),
         standard_component_specs.OUTPUT_FILE_FORMAT_KEY: ExecutionParameter(type=int),
     }
-    INPUTS = {}  # noqa: RUF012 (TFX's convention)
+    INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012 (TFX's convention)
     OUTPUTS = {  # noqa: RUF012 (TFX's convention)
         standard_component_specs.EXAMPLES_KEY: ChannelParameter(
             type=tfx.types.standard_artifacts.Examples
@@ -107,7 +107,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
             ),
             output_config=tfx.proto.Output(),
             output_data_format=tfx.proto.PayloadFormat.FORMAT_TF_EXAMPLE,
-            output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,  # type: ignore[attr-defined]
+            output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
             examples=types.Channel(type=tfx.types.standard_artifacts.Examples),
         )
         super().__init__(spec=spec)

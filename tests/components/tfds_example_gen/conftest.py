@@ -12,7 +12,9 @@ import tensorflow_datasets as tfds
 IMDB = "imdb_reviews/plain_text"
 
 
-class _Dataset(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class _Dataset(  # type: ignore[call-arg]
+    tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
     """Base of the datasets; ``examples`` is the number of them in the split 'train'."""
 
     VERSION = tfds.core.Version("1.0.0")

@@ -1,0 +1,208 @@
+"""A picture of an embedding: its points colored, the most telling words named."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import font_manager, ft2font, patheffects
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PathCollection
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+_INK = "#1f2933"
+_FAINT = "#7b8794"
+# Orange and blue are told apart by the color-blind too.
+_DIVERGING = LinearSegmentedColormap.from_list(
+    "diverging", ["#c2410c", "#f0a070", "#d9dde2", "#74aad8", "#1d4ed8"]
+)
+_CATEGORIES = [
+    "#1d4ed8",
+    "#c2410c",
+    "#15803d",
+    "#a21caf",
+    "#ca8a04",
+    "#0e7490",
+    "#be123c",
+    "#6d28d9",
+    "#4d7c0f",
+]
+_OTHERS = "#b8bec6"
+_INCHES = (9, 6.5)
+_DPI = 160
+# Where a label may stand about its point: offset in points, and which of its sides are there.
+_PLACES = [
+    (offset * x, offset * y, {1: "left", -1: "right", 0: "center"}[x], vertical)
+    for offset in (6, 13)
+    for x, y, vertical in (
+        (1, 0, "center"),
+        (-1, 0, "center"),
+        (0, 1, "bottom"),
+        (0, -1, "top"),
+        (1, 1, "bottom"),
+        (-1, 1, "bottom"),
+        (1, -1, "top"),
+        (-1, -1, "top"),
+    )
+]
+
+
+def draw_picture(
+    positions: np.ndarray,
+    labels: Sequence[str],
+    values: np.ndarray | Sequence[str],
+    title: str,
+    values_name: str,
+    named: int = 40,
+) -> bytes:
+    """Draws points in the plane and names the extreme ones.
+
+    Args:
+        positions: Finite floats [points, 2].
+        labels: [points].
+        values: What colors the points, [points]. Floats: the lowest and the highest are named,
+            in turns. Texts, categories: the points farthest from the middle are named, and all
+            but the nine largest categories are gray.
+        title: Above the picture.
+        values_name: What the values are.
+        named: The most labels. There are fewer if no more fit without overlap; labels that the
+            font cannot show are passed over.
+
+    Returns:
+        A PNG of 1440 by 1040 pixels.
+
+    Raises:
+        ValueError: The lengths differ.
+    """
+    if not positions.shape == (len(labels), 2) or len(values) != len(labels):
+        raise ValueError(
+            f"Expected positions [points, 2] with a label and a value each, found positions "
+            f"{positions.shape}, {len(labels)} labels, {len(values)} values."
+        )
+    figure = Figure(figsize=_INCHES, dpi=_DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.02, 0.02, 0.96, 0.86))
+    axes.set_axis_off()
+    axes.margins(0.06)
+    figure.text(0.03, 0.94, title, size=16, weight="bold", color=_INK, parse_math=False)
+    note = f"{len(labels):,} points"
+    figure.text(0.03, 0.905, note, size=10, color=_FAINT)
+    if isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.number):
+        colors = _draw_numbers(axes, positions, values, values_name)
+        order = _ends_in_turns(values)
+    else:
+        colors = _draw_categories(axes, positions, [str(value) for value in values], values_name)
+        order = np.argsort(-np.linalg.norm(positions - positions.mean(axis=0), axis=1))
+    _name_points(axes, positions, labels, colors, order, named)
+    png = io.BytesIO()
+    # Without the library's version in it, the same picture is the same bytes.
+    figure.savefig(png, format="png", metadata={"Software": None})
+    return png.getvalue()
+
+
+def _draw_numbers(
+    axes: Axes, positions: np.ndarray, values: np.ndarray, values_name: str
+) -> np.ndarray:
+    scale = Normalize(*np.quantile(values, (0.001, 0.999)), clip=True)
+    colors = _DIVERGING(scale(values.astype(float)))
+    middle = np.abs(scale(values.astype(float)) - 0.5)
+    shown = np.argsort(middle, kind="stable")  # The extremes on top.
+    _draw_points(axes, positions[shown], colors[shown])
+    bar_axes = axes.figure.add_axes((0.76, 0.945, 0.21, 0.014))
+    bar = axes.figure.colorbar(
+        ScalarMappable(scale, _DIVERGING), cax=bar_axes, orientation="horizontal"
+    )
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(size=0, labelsize=8, labelcolor=_FAINT)
+    bar.ax.set_title(values_name, size=9, color=_INK, loc="left", parse_math=False)
+    return colors
+
+
+def _draw_categories(
+    axes: Axes, positions: np.ndarray, values: Sequence[str], values_name: str
+) -> np.ndarray:
+    names, category, counts = np.unique(values, return_inverse=True, return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[: len(_CATEGORIES)]
+    palette = dict(zip(sorted(largest), _CATEGORIES, strict=False))
+    colors = np.array([palette.get(index, _OTHERS) for index in category])
+    _draw_points(axes, positions, colors)
+    for index, color in palette.items():
+        axes.scatter([], [], color=color, label=f"{names[index]} ({counts[index]:,})")
+    if len(names) > len(palette):
+        axes.scatter([], [], color=_OTHERS, label=f"{len(names) - len(palette)} others")
+    legend = axes.legend(
+        title=values_name,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=min(5, len(names)),
+        frameon=False,
+        fontsize=9,
+        labelcolor=_INK,
+        borderaxespad=0,
+    )
+    for text in (legend.get_title(), *legend.get_texts()):
+        text.set_parse_math(False)
+    return colors
+
+
+def _draw_points(axes: Axes, positions: np.ndarray, colors: np.ndarray) -> PathCollection:
+    area = np.clip(30_000 / len(positions), 5, 60)
+    return axes.scatter(*positions.T, s=area, c=colors, alpha=0.75, linewidths=0)
+
+
+def _ends_in_turns(values: np.ndarray) -> np.ndarray:
+    """Orders points: highest value, lowest, second highest, second lowest and so on."""
+    order = np.argsort(-values, kind="stable")
+    return np.column_stack([order, order[::-1]]).ravel()[: len(order)]
+
+
+def _name_points(
+    axes: Axes,
+    positions: np.ndarray,
+    labels: Sequence[str],
+    colors: np.ndarray,
+    order: np.ndarray,
+    named: int,
+) -> None:
+    """Puts each label at the first free place about its point, if there is one."""
+    renderer = axes.figure.canvas.get_renderer()
+    inside = axes.get_window_extent(renderer)
+    taken: list[Bbox] = []
+    halo = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.9)]
+    glyphs = ft2font.FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap()
+    # Ten times as many candidates as labels, for those without a place.
+    for point in order[: 10 * named]:
+        if len(taken) == named:
+            break
+        if not all(ord(character) in glyphs for character in labels[point]):
+            continue
+        text = axes.annotate(
+            labels[point],
+            positions[point],
+            textcoords="offset points",
+            size=9.5,
+            color=_INK,
+            path_effects=halo,
+            parse_math=False,
+        )
+        if box := _free_place(text, renderer, inside, taken):
+            taken.append(box)
+            axes.scatter(*positions[point], s=26, color=colors[point], edgecolors=_INK, lw=0.7)
+        else:
+            text.remove()
+
+
+def _free_place(text: Text, renderer: object, inside: Bbox, taken: list[Bbox]) -> Bbox | None:
+    """Moves a label to the first place that is free and returns its box, or None."""
+    for x, y, horizontal, vertical in _PLACES:
+        text.set(position=(x, y), ha=horizontal, va=vertical)
+        box = text.get_window_extent(renderer)
+        within = inside.x0 <= box.x0 and box.x1 <= inside.x1
+        within = within and inside.y0 <= box.y0 and box.y1 <= inside.y1
+        if within and not any(box.overlaps(other) for other in taken):
+            return box.padded(2)
+    return None
