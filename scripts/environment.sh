@@ -39,16 +39,22 @@ install_uv() {
 
 # uv looks on PATH and among its own; pyenv's interpreters need not be on PATH.
 find_python() {
-    "$uv" python find --no-project "$want" 2>/dev/null && return
-    for python in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$want".*/bin/python; do
-        [ -x "$python" ] && echo "$python" && return
+    "$uv" python find --no-project --no-python-downloads "$want" 2>/dev/null && return
+    home=$(getent passwd "$(id -u)" | cut -d: -f6)
+    for root in "${PYENV_ROOT:-}" "$HOME/.pyenv" "$home/.pyenv"; do
+        for python in "$root/versions/$want".*/bin/python; do
+            [ -x "$python" ] && echo "$python" && return
+        done
     done
-    echo "$want" # uv downloads it.
+    echo "Downloading Python $want" >&2
+    "$uv" python install --quiet "$want" && echo "$want" ||
+        refuse "Python $want is not installed and could not be downloaded (uv's error is above);" \
+            "install it, for example with pyenv, and try again."
 }
 
 check_machine
 install_uv
-python=$(find_python)
+python=$(find_python) || exit 1
 echo "Installing the locked packages for Python $want into .venv"
 "$uv" sync --quiet --frozen --python "$python" ||
     refuse "uv could not install the locked packages with Python $want (its error is above)."
