@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import font_manager, ft2font, patheffects
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
@@ -21,8 +22,8 @@ _DIVERGING = LinearSegmentedColormap.from_list(
     "diverging", ["#c2410c", "#f0a070", "#d9dde2", "#74aad8", "#1d4ed8"]
 )
 _CATEGORIES = [
-    "#1d4ed8",
     "#c2410c",
+    "#1d4ed8",
     "#15803d",
     "#a21caf",
     "#ca8a04",
@@ -34,6 +35,8 @@ _CATEGORIES = [
 _OTHERS = "#b8bec6"
 _INCHES = (9, 6.5)
 _DPI = 160
+# From the middle of a named point to its edge.
+_DOT_PIXELS = 7
 # Where a label may stand about its point: offset in points, and which of its sides are there.
 _PLACES = [
     (offset * x, offset * y, {1: "left", -1: "right", 0: "center"}[x], vertical)
@@ -57,6 +60,7 @@ def draw_picture(
     values: np.ndarray | Sequence[str],
     title: str,
     values_name: str,
+    limits: tuple[float, float] | None = None,
     named: int = 40,
 ) -> bytes:
     """Draws points in the plane and names the extreme ones.
@@ -69,6 +73,8 @@ def draw_picture(
             but the nine largest categories are gray.
         title: Above the picture.
         values_name: What the values are.
+        limits: The numbers at the two ends of the colors, such as (0, 1) for a probability; if
+            None, the smallest and the largest.
         named: The most labels. There are fewer if no more fit without overlap; labels that the
             font cannot show are passed over.
 
@@ -84,20 +90,23 @@ def draw_picture(
             f"{positions.shape}, {len(labels)} labels, {len(values)} values."
         )
     figure = Figure(figsize=_INCHES, dpi=_DPI)
-    FigureCanvasAgg(figure)
+    canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.86))
     axes.set_axis_off()
-    axes.margins(0.06)
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    margin = 0.06 * np.where(high > low, high - low, 1)
+    (left, bottom), (right, top) = low - margin, high + margin
+    axes.set(xlim=(left, right), ylim=(bottom, top))
     figure.text(0.03, 0.94, title, size=16, weight="bold", color=_INK, parse_math=False)
     note = f"{len(labels):,} points"
     figure.text(0.03, 0.905, note, size=10, color=_FAINT)
     if isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.number):
-        colors = _draw_numbers(axes, positions, values, values_name)
+        colors = _draw_numbers(axes, positions, values, values_name, limits)
         order = _ends_in_turns(values)
     else:
         colors = _draw_categories(axes, positions, [str(value) for value in values], values_name)
         order = np.argsort(-np.linalg.norm(positions - positions.mean(axis=0), axis=1))
-    _name_points(axes, positions, labels, colors, order, named)
+    _name_points(axes, canvas.get_renderer(), positions, labels, colors, order, named)
     png = io.BytesIO()
     # Without the library's version in it, the same picture is the same bytes.
     figure.savefig(png, format="png", metadata={"Software": None})
@@ -105,26 +114,31 @@ def draw_picture(
 
 
 def _draw_numbers(
-    axes: Axes, positions: np.ndarray, values: np.ndarray, values_name: str
+    axes: Axes,
+    positions: np.ndarray,
+    values: np.ndarray,
+    values_name: str,
+    limits: tuple[float, float] | None,
 ) -> np.ndarray:
-    scale = Normalize(*np.quantile(values, (0.001, 0.999)), clip=True)
-    colors = _DIVERGING(scale(values.astype(float)))
-    middle = np.abs(scale(values.astype(float)) - 0.5)
-    shown = np.argsort(middle, kind="stable")  # The extremes on top.
+    """Colors points by numbers, with a color bar; returns the colors."""
+    low, high = limits or (values.min(), values.max())
+    scale = Normalize(low, high, clip=True)
+    scaled = np.asarray(scale(values.astype(float)))
+    colors = _DIVERGING(scaled)
+    shown = np.argsort(np.abs(scaled - 0.5), kind="stable")  # The extremes on top.
     _draw_points(axes, positions[shown], colors[shown])
     bar_axes = axes.figure.add_axes((0.76, 0.945, 0.21, 0.014))
-    bar = axes.figure.colorbar(
-        ScalarMappable(scale, _DIVERGING), cax=bar_axes, orientation="horizontal"
-    )
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(size=0, labelsize=8, labelcolor=_FAINT)
-    bar.ax.set_title(values_name, size=9, color=_INK, loc="left", parse_math=False)
+    axes.figure.colorbar(ScalarMappable(scale, _DIVERGING), cax=bar_axes, orientation="horizontal")
+    bar_axes.set_frame_on(False)
+    bar_axes.tick_params(size=0, labelsize=8, labelcolor=_FAINT)
+    bar_axes.set_title(values_name, size=9, color=_INK, loc="right", parse_math=False)
     return colors
 
 
 def _draw_categories(
     axes: Axes, positions: np.ndarray, values: Sequence[str], values_name: str
 ) -> np.ndarray:
+    """Colors points by category, with a legend; returns the colors."""
     names, category, counts = np.unique(values, return_inverse=True, return_counts=True)
     largest = np.argsort(-counts, kind="stable")[: len(_CATEGORIES)]
     palette = dict(zip(sorted(largest), _CATEGORIES, strict=False))
@@ -141,8 +155,11 @@ def _draw_categories(
         ncols=min(5, len(names)),
         frameon=False,
         fontsize=9,
+        title_fontsize=9,
         labelcolor=_INK,
         borderaxespad=0,
+        handletextpad=0.1,
+        columnspacing=1,
     )
     for text in (legend.get_title(), *legend.get_texts()):
         text.set_parse_math(False)
@@ -151,7 +168,9 @@ def _draw_categories(
 
 def _draw_points(axes: Axes, positions: np.ndarray, colors: np.ndarray) -> PathCollection:
     area = np.clip(30_000 / len(positions), 5, 60)
-    return axes.scatter(*positions.T, s=area, c=colors, alpha=0.75, linewidths=0)
+    return axes.scatter(
+        positions[:, 0], positions[:, 1], s=area, c=colors, alpha=0.75, linewidths=0
+    )
 
 
 def _ends_in_turns(values: np.ndarray) -> np.ndarray:
@@ -162,6 +181,7 @@ def _ends_in_turns(values: np.ndarray) -> np.ndarray:
 
 def _name_points(
     axes: Axes,
+    renderer: RendererBase,
     positions: np.ndarray,
     labels: Sequence[str],
     colors: np.ndarray,
@@ -169,20 +189,22 @@ def _name_points(
     named: int,
 ) -> None:
     """Puts each label at the first free place about its point, if there is one."""
-    renderer = axes.figure.canvas.get_renderer()
     inside = axes.get_window_extent(renderer)
-    taken: list[Bbox] = []
-    halo = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.9)]
     glyphs = ft2font.FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap()
+    halo = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.9)]
+    taken: list[Bbox] = []
     # Ten times as many candidates as labels, for those without a place.
     for point in order[: 10 * named]:
-        if len(taken) == named:
+        if len(taken) == 2 * named:
             break
-        if not all(ord(character) in glyphs for character in labels[point]):
+        x, y = positions[point]
+        dot = Bbox([axes.transData.transform((x, y))] * 2).padded(_DOT_PIXELS)
+        if not _is_free(dot, taken) or not all(ord(letter) in glyphs for letter in labels[point]):
             continue
         text = axes.annotate(
             labels[point],
-            positions[point],
+            (x, y),
+            xytext=(0, 0),
             textcoords="offset points",
             size=9.5,
             color=_INK,
@@ -190,19 +212,25 @@ def _name_points(
             parse_math=False,
         )
         if box := _free_place(text, renderer, inside, taken):
-            taken.append(box)
-            axes.scatter(*positions[point], s=26, color=colors[point], edgecolors=_INK, lw=0.7)
+            taken += [dot, box]
+            axes.scatter(x, y, s=26, color=colors[point], edgecolors=_INK, lw=0.7)
         else:
             text.remove()
 
 
-def _free_place(text: Text, renderer: object, inside: Bbox, taken: list[Bbox]) -> Bbox | None:
+def _free_place(
+    text: Text, renderer: RendererBase, inside: Bbox, taken: Sequence[Bbox]
+) -> Bbox | None:
     """Moves a label to the first place that is free and returns its box, or None."""
     for x, y, horizontal, vertical in _PLACES:
         text.set(position=(x, y), ha=horizontal, va=vertical)
         box = text.get_window_extent(renderer)
-        within = inside.x0 <= box.x0 and box.x1 <= inside.x1
-        within = within and inside.y0 <= box.y0 and box.y1 <= inside.y1
-        if within and not any(box.overlaps(other) for other in taken):
-            return box.padded(2)
+        if inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1):
+            box = box.padded(2)
+            if _is_free(box, taken):
+                return box
     return None
+
+
+def _is_free(box: Bbox, taken: Sequence[Bbox]) -> bool:
+    return not any(box.overlaps(other) for other in taken)

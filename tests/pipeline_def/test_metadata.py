@@ -1,8 +1,10 @@
+import contextlib
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 
@@ -16,6 +18,8 @@ from pipeline_def.pipeline import metadata_connection
 PASSWORD = "a secret"
 STARTUP_SECONDS = 60
 
+HomeOf = Callable[[str], pathlib.Path]
+
 
 def free_port() -> int:
     with socket.socket() as listener:
@@ -24,7 +28,7 @@ def free_port() -> int:
 
 
 def run_as(user: str, *command: str) -> None:
-    subprocess.run(["runuser", "-u", user, "--", *command], check=True, capture_output=True)
+    subprocess.run(command, user=user, group=user, cwd="/", check=True, capture_output=True)
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
@@ -35,22 +39,31 @@ def wait_until(ready: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def home_of() -> Iterator[HomeOf]:
+    """Makes a directory of a user's own; pytest's belong to root alone."""
+    with contextlib.ExitStack() as stack:
+
+        def make(user: str) -> pathlib.Path:
+            home = stack.enter_context(tempfile.TemporaryDirectory())
+            shutil.chown(home, user)
+            return pathlib.Path(home)
+
+        yield make
+
+
+@pytest.fixture
+def mysql(home_of: HomeOf) -> Iterator[int]:
     if not shutil.which("mariadbd") or os.getuid() != 0:
         pytest.skip("needs root and Debian's mariadb-server")
-    with_user = pathlib.Path("/tmp") / tmp_path_factory.mktemp("mysql").name
-    with_user.mkdir()
-    shutil.chown(with_user, "mysql")
-    data, sock, port = f"{with_user}/data", f"{with_user}/socket", free_port()
-    run_as("mysql", "mariadb-install-db", f"--datadir={data}")
+    home = home_of("mysql")
+    passwordless = ["--auth-root-authentication-method=normal"]
+    data, sock, port = f"{home}/data", f"{home}/socket", free_port()
+    run_as("mysql", "mariadb-install-db", f"--datadir={data}", *passwordless)
+    listen = [f"--socket={sock}", f"--port={port}", "--bind-address=127.0.0.1"]
     server = subprocess.Popen(
-        [
-            *("runuser", "-u", "mysql", "--", "mariadbd", f"--datadir={data}"),
-            *(f"--socket={sock}", f"--port={port}", "--bind-address=127.0.0.1"),
-        ],
-        stderr=subprocess.DEVNULL,
+        ["mariadbd", f"--datadir={data}", *listen], user="mysql", stderr=subprocess.DEVNULL
     )
-    client = ["runuser", "-u", "mysql", "--", "mariadb", f"--socket={sock}"]
+    client = ["mariadb", f"--socket={sock}", "--user=root"]
     wait_until(lambda: subprocess.run([*client, "-e", ""], capture_output=True).returncode == 0)
     statements = (
         "create database lineage;"
@@ -61,27 +74,23 @@ def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     yield port
     server.terminate()
     server.wait()
-    shutil.rmtree(with_user)
 
 
 @pytest.fixture
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def postgresql(home_of: HomeOf) -> Iterator[int]:
     programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs or os.getuid() != 0:
         pytest.skip("needs root and Debian's postgresql")
-    with_user = pathlib.Path("/tmp") / tmp_path_factory.mktemp("postgresql").name
-    with_user.mkdir()
-    shutil.chown(with_user, "postgres")
-    (with_user / "password").write_text(PASSWORD)
-    data, port = f"{with_user}/data", free_port()
+    home = home_of("postgres")
+    (home / "password").write_text(PASSWORD)
+    data, port = f"{home}/data", free_port()
     initdb, control = str(programs[-1] / "initdb"), str(programs[-1] / "pg_ctl")
-    options = ["-U", "tfx", "-A", "scram-sha-256", f"--pwfile={with_user}/password"]
+    options = ["-U", "tfx", "-A", "scram-sha-256", f"--pwfile={home}/password"]
     run_as("postgres", initdb, "-D", data, *options)
-    listen = f"-p {port} -k {with_user}"
-    run_as("postgres", control, "-D", data, "-l", f"{with_user}/log", "-o", listen, "-w", "start")
+    listen = f"-p {port} -k {home}"
+    run_as("postgres", control, "-D", data, "-l", f"{home}/log", "-o", listen, "-w", "start")
     yield port
     run_as("postgres", control, "-D", data, "-m", "immediate", "stop")
-    shutil.rmtree(with_user)
 
 
 def connection_to(kind: str, port: int, tmp_path: pathlib.Path) -> object:

@@ -1,0 +1,212 @@
+"""TensorBoard's projector page in a real browser."""
+
+import pathlib
+import types
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import ConsoleMessage, Frame, Locator, sync_playwright
+
+CHROMIUM = pathlib.Path("/usr/bin/chromium")
+# For a busy machine; a page takes a few seconds.
+TIMEOUT_MS = 120_000
+# WebGL without a GPU, and no errands of the browser's own.
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# The page's own element; it holds the data set, the panels and the scatter plot.
+_PROJECTOR = (
+    "document.querySelector('vz-projector-dashboard')?.shadowRoot?.querySelector('vz-projector')"
+)
+
+
+class ProjectorPage:
+    """The projector of a TensorBoard, for the time of a ``with`` block."""
+
+    def __enter__(self) -> "ProjectorPage":
+        self._console: list[str] = []
+        self._playwright = sync_playwright().start()
+        try:
+            browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+            self._page = browser.new_page(viewport={"width": 1400, "height": 900})
+        except BaseException:
+            self._playwright.stop()
+            raise
+        self._page.set_default_timeout(TIMEOUT_MS)
+        self._page.on("console", self._note)
+        self._page.on("pageerror", lambda error: self._console.append(str(error)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        self._playwright.stop()
+
+    def open(self, url: str, run: str) -> None:
+        """Opens a run's projection and waits until its points are drawn.
+
+        Args:
+            url: Where TensorBoard listens.
+            run: As TensorBoard lists it.
+        """
+        self._page.goto(f"{url}/#projector")
+        nested = self._page.frame_locator("iframe").frame_locator("iframe")
+        nested.locator("vz-projector").wait_for(state="attached")
+        self._wait_until_drawn()
+        if self._ask("projector.dataPanel.selectedRun") != run:
+            self._ask(
+                """{ projector.dataSetBefore = projector.originalDataSet;
+                     projector.dataPanel.selectedRun = argument }""",
+                run,
+            )
+            self._wait_until_drawn()
+
+    def points_drawn(self) -> int:
+        """Counts the points that have a place in the scene."""
+        places = self._ask(
+            "[...projector.projectorScatterPlotAdapter.scatterPlot.worldSpacePointPositions]"
+        )
+        return int(np.isfinite(np.array(places, float).reshape(-1, 3)).all(axis=1).sum())
+
+    def positions(self) -> np.ndarray:
+        """Reads the coordinates of the projection that is shown, floats [points, 2 or 3]."""
+        rows = self._ask(
+            """projector.dataSet.points.map(point => projector.projection.projectionComponents
+                .filter(name => name !== null).map(name => point.projections[name]))"""
+        )
+        return np.array(rows, float)
+
+    def label_of(self, row: int) -> str:
+        """Reads what TensorBoard says when the mouse is on a point.
+
+        Args:
+            row: The point's number among those shown.
+        """
+        self._ask("{ projector.notifyHoverOverPoint(argument) }", row)
+        label = self._scene().locator("#status-bar").inner_text()
+        self._ask("{ projector.notifyHoverOverPoint(null) }")
+        return label
+
+    def color_options(self) -> list[str]:
+        """Lists the columns that 'Color by' offers."""
+        options: list[str] = self._ask(
+            """projector.dataPanel.colorOptions.filter(option => option.map)
+                .map(option => option.name)"""
+        )
+        return options
+
+    def label_options(self) -> list[str]:
+        """Lists the columns that 'Label by' offers."""
+        options: list[str] = self._ask("projector.dataPanel.labelOptions")
+        return options
+
+    def search_options(self) -> list[str]:
+        """Lists the columns that the search offers."""
+        options: list[str] = self._ask("projector.inspectorPanel.metadataFields")
+        return options
+
+    def search(self, text: str, column: str) -> str:
+        """Types into the search box.
+
+        Args:
+            text: What to look for.
+            column: The column to look in.
+
+        Returns:
+            What the page says of the matches.
+        """
+        self._ask("{ projector.inspectorPanel.selectedMetadataField = argument }", column)
+        self._scene().locator("vz-projector-inspector-panel #search-box input").fill(text)
+        return self._scene().locator("vz-projector-inspector-panel #search-box .info").inner_text()
+
+    def selected(self) -> dict[str, str]:
+        """Reads what colors and labels the points, and which tab is open."""
+        choices: dict[str, str] = self._ask(
+            """({color: projector.dataPanel.selectedColorOptionName,
+                 label: projector.selectedLabelOption,
+                 tab: projector.projection.projectionType})"""
+        )
+        return choices
+
+    def bookmarks(self) -> list[str]:
+        """Lists the labels in the bookmark panel."""
+        labels = self._bookmark_rows().locator("textarea")
+        return [label.input_value() for label in labels.all()]
+
+    def click_bookmark(self, label: str) -> None:
+        """Clicks the radio button of a bookmark.
+
+        Args:
+            label: The bookmark's label.
+        """
+        row = self._bookmark_rows().nth(self.bookmarks().index(label))
+        row.locator("paper-icon-button[icon=radio-button-unchecked]").click()
+        row.locator("paper-icon-button[icon=radio-button-checked]").wait_for()
+
+    def open_tab(self, name: str) -> None:
+        """Clicks a tab of the projections and waits for its points.
+
+        Args:
+            name: Such as 'pca'.
+        """
+        self._scene().locator(f".ink-tab[data-tab={name}]").click()
+        self._scene().wait_for_function(
+            _function("projector.projection?.projectionType === argument"), arg=name
+        )
+
+    def errors(self) -> list[str]:
+        """Lists what went wrong so far: error dialogs, toasts, errors on the console."""
+        shown: list[str] = self._ask(
+            """[...projector.shadowRoot.querySelectorAll('#notify-msgs .error')]
+                .map(message => message.innerText)
+                .concat(projector.$.toast.text || [])"""
+        )
+        return shown + self._console
+
+    def screenshot(self, path: pathlib.Path) -> None:
+        """Writes a PNG of the page.
+
+        Args:
+            path: Where to.
+        """
+        self._page.screenshot(path=path)
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._console.append(message.text)
+
+    def _scene(self) -> Frame:
+        """Finds the frame of the scene, two iframes deep."""
+        (frame,) = (frame for frame in self._page.frames if "projector_binary.html" in frame.url)
+        return frame
+
+    def _bookmark_rows(self) -> Locator:
+        return self._scene().locator("vz-projector-bookmark-panel .state-row")
+
+    def _ask(self, expression: str, argument: object = None) -> Any:
+        return self._scene().evaluate(_function(expression), argument)
+
+    def _wait_until_drawn(self) -> None:
+        # The projection comes last, and the dialog with the progress goes after it.
+        self._scene().wait_for_function(
+            _function(
+                """projector?.originalDataSet && projector.projection
+                   && projector.originalDataSet !== projector.dataSetBefore
+                   && !projector.$['notification-dialog'].opened"""
+            )
+        )
+
+
+def _function(expression: str) -> str:
+    body = expression if expression.startswith("{") else f"{{ return {expression} }}"
+    return f"argument => {{ const projector = {_PROJECTOR}; {body} }}"
