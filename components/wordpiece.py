@@ -22,7 +22,7 @@ _MAX_WORDS = 30_000
 
 
 def split_subwords(words: tf.RaggedTensor, vocabulary_size: int) -> tf.RaggedTensor:
-    """Splits words into word pieces, learned from all words of the analyzed examples.
+    """Splits words into word pieces, learned from the most frequent words of the analyzed examples.
 
     Args:
         words: Strings, [batch, (words)].

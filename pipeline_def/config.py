@@ -22,6 +22,15 @@ _OVERRIDE = "PIPELINE__"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
+def _require_local(path: str) -> str:
+    if "://" in path:
+        raise ValueError("expected a path of this machine, not a URI")
+    return path
+
+
+LocalPath = Annotated[str, pydantic.AfterValidator(_require_local)]
+
+
 class ConfigError(ValueError):
     """A configuration that cannot be used, said in a sentence for each fault."""
 
@@ -47,7 +56,7 @@ class Dataset(_Section):
     """TFDS data directory; ``None``: ``TFDS_DATA_DIR``, or TFDS's own default."""
     builder_module: str | None = None
     """Dotted module whose import registers the dataset's builder, for a dataset of one's own."""
-    schema_file: str | None = None
+    schema_file: LocalPath | None = None
     """Curated schema in TensorFlow Metadata text format; ``None``: inferred by SchemaGen."""
 
 
@@ -114,7 +123,7 @@ class PipelineConfig(_Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     """Name of the pipeline: lower-case letters, digits and hyphens."""
-    output_dir: str = "output"
+    output_dir: LocalPath = "output"
     """Directory of all outputs; a pipeline writes into a directory of its name in it."""
     dataset: Dataset
     vocabulary: Vocabulary = Vocabulary()
@@ -178,10 +187,14 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
         *sections, field = variable.removeprefix(_OVERRIDE).lower().split("__")
         section = values
         for name in sections:
-            if not isinstance(section.setdefault(name, {}), dict):
-                raise ConfigError(f"{variable}: {name} is a single value, not a section.")
+            section[name] = section.get(name) or {}
             section = section[name]
-        section[field] = yaml.safe_load(text)
+            if not isinstance(section, dict):
+                raise ConfigError(f"{variable}: {name} is a single value, not a section.")
+        try:
+            section[field] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{variable}: {text!r} is not YAML: {error}") from error
 
 
 def _fault(details: Any) -> str:

@@ -1,6 +1,7 @@
 """A run as a person follows it: one line a step on the terminal, everything else in a log file."""
 
 import contextlib
+import itertools
 import logging
 import os
 import pathlib
@@ -50,6 +51,8 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
             for source, target in zip(saved, (1, 2), strict=True):
                 os.dup2(source, target)
                 os.close(source)
+            if not file.tell():  # Nothing was run, only compiled.
+                log.unlink()
 
 
 def _log_to(file: TextIO, terminal: TextIO) -> None:
@@ -146,7 +149,8 @@ def own_message(error: BaseException) -> str:
         The exception's type and message, without stack.
     """
     message = str(error).strip()
-    if "Traceback (most recent call last)" in message:
-        lines = [line for line in message.splitlines() if line.strip()]
-        return next(line for line in reversed(lines) if not line.startswith(" "))
-    return f"{type(error).__name__}: {message}"
+    _, traceback, stack = message.rpartition("Traceback (most recent call last):\n")
+    if not traceback:
+        return f"{type(error).__name__}: {message}"
+    lines = stack.splitlines()
+    return "\n".join(itertools.dropwhile(lambda line: not line or line[0] == " ", lines))

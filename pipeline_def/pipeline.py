@@ -219,5 +219,5 @@ def _transform(vocabulary: Vocabulary, examples: Any, schema: Any) -> tfx.compon
             "min_frequency": vocabulary.min_frequency,
             "code_digest": source_digest("components.text", "components.wordpiece"),
         },
-        disable_statistics=True,  # StatisticsGen has them.
+        disable_statistics=True,  # Nobody reads those of the token ids.
     )

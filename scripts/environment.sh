@@ -11,8 +11,8 @@ refuse() { echo "Cannot set up the environment: $*" >&2; exit 1; }
 check_machine() {
     [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] ||
         refuse "TFX is built for Linux on x86_64, and this is $(uname -s) on $(uname -m)."
-    glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2) ||
-        refuse "TFX is built for glibc, and this system has another C library."
+    glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
+    [ -n "$glibc" ] || refuse "TFX is built for glibc, and this system has another C library."
     case $want in
         3.10) need=2.17 ;;
         3.11 | 3.12 | 3.13) need=2.39 ;;
@@ -20,7 +20,7 @@ check_machine() {
     esac
     [ "$(printf '%s\n' "$need" "$glibc" | sort -V | head -n 1)" = "$need" ] ||
         refuse "TFX for Python $want needs glibc $need or newer, and this system has" \
-            "${glibc:-none}; Python 3.10 works with glibc 2.17 or newer (make PYTHON=3.10 ...)."
+            "$glibc; Python 3.10 works with glibc 2.17 or newer (make PYTHON=3.10 ...)."
 }
 
 install_uv() {

@@ -47,7 +47,7 @@ class Executor(base_executor.BaseExecutor):
         Raises:
             ValueError: The examples, the vocabulary, the hyperparameters or the base model are of
                 no use; the message says why.
-            FloatingPointError: The loss became NaN or infinite.
+            FloatingPointError: The loss or a weight became NaN or infinite.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         # First of all: it must come before any other use of TensorFlow.

@@ -78,7 +78,7 @@ def train(
         The outcome, equal in every worker.
 
     Raises:
-        FloatingPointError: The loss became NaN or infinite.
+        FloatingPointError: The loss or a weight became NaN or infinite.
     """
     keras.utils.set_random_seed(options.seed)
     learning_rate = scale_learning_rate(options.learning_rate, strategy.num_replicas_in_sync)
@@ -102,9 +102,11 @@ def train(
         _report(epoch, options.epochs, seconds, training, validation)
         if write_logs:
             write_logs(epoch, training, validation)
-        if not math.isfinite(training.loss):
+        # The last step of an epoch can break the weights after its loss was taken.
+        if not all(np.isfinite(numbers).all() for numbers in (training.loss, *model.get_weights())):
             raise FloatingPointError(
-                f"The loss of epoch {epoch} is {training.loss}; expected a finite number. Lower "
+                f"The training diverged in epoch {epoch} with a loss of {training.loss}; expected "
+                "the loss and all weights to be finite numbers. Lower "
                 f"the learning_rate of {options.learning_rate} (times "
                 f"{strategy.num_replicas_in_sync} replicas)."
             )

@@ -16,10 +16,9 @@ _LOGGER = logging.getLogger(__name__)
 # What tf.train.load_checkpoint gives; TensorFlow has no public name for it.
 CheckpointReader = Any
 
-_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
-# Rows after the words (out of vocabulary, padding of the shape) of a matrix found by shape.
+# The most rows after the words: out of vocabulary, padding of the shape.
 _SPARE_ROWS = 16
 
 
@@ -49,8 +48,9 @@ def read_embedding(
 ) -> tuple[str, np.ndarray]:
     """Reads the rows of the vocabulary's tokens.
 
-    The matrix is the one that `embedding` names. If none is named so, it is the only one with
-    a row for each token and at most a few more. Slots of optimizers are never taken.
+    The matrix is the one whose key is given. Otherwise it is the one so named, or else the only
+    one, that has a row for each token and at most a few more: labels of another vocabulary would
+    be wrong unnoticed. Slots of optimizers are never taken.
 
     Args:
         saved_model: The SavedModel's directory.
@@ -91,10 +91,16 @@ def read_embedding(
 
 def _find(reader: CheckpointReader, embedding: str, end: int) -> _Matrix:
     matrices = _matrices(reader)
-    named = _named(matrices, embedding)
+    for matrix in matrices:
+        if matrix.key == embedding:
+            return matrix
+    named = [
+        matrix
+        for matrix in matrices
+        if embedding in matrix.key.split("/") or embedding in matrix.name.split("/")
+    ]
     fitting = [matrix for matrix in named or matrices if 0 <= matrix.rows - end <= _SPARE_ROWS]
-    candidates = named if len(named) == 1 else fitting or named
-    candidates = _without_copies(reader, candidates)
+    candidates = _without_copies(reader, fitting)
     if len(candidates) != 1:
         found = "\n  ".join(map(str, candidates or matrices)) or "no matrix of floats"
         raise ValueError(
@@ -148,15 +154,6 @@ def _is_slot(key: str) -> bool:
         or "_variables" in parts
         or ("optimizer" in parts and "_trainable_variables" not in parts)
     )
-
-
-def _named(matrices: Sequence[_Matrix], embedding: str) -> list[_Matrix]:
-    exact = [matrix for matrix in matrices if matrix.key in (embedding, embedding + _SUFFIX)]
-    return exact or [
-        matrix
-        for matrix in matrices
-        if embedding in matrix.key.split("/") or embedding in matrix.name.split("/")
-    ]
 
 
 def _without_copies(reader: CheckpointReader, matrices: Sequence[_Matrix]) -> list[_Matrix]:

@@ -17,7 +17,7 @@ class Neighbors:
     Attributes:
         columns: Of one length, as `metadata.encode_table` takes them: probe, neighbor (tokens),
             rank (from 1), cosine.
-        missing: Probe words that are not in the vocabulary or whose row is zero.
+        missing: Probe words that are not in the vocabulary, or whose row is zero.
     """
 
     columns: dict[str, Sequence[bytes] | np.ndarray]
@@ -32,7 +32,7 @@ class Neighbors:
             found = f"{neighbor.decode(errors='replace')} {cosine:.2f}"
             lines.setdefault(probe, []).append(found)
         named = [f"{word.decode()}: {', '.join(found)}" for word, found in lines.items()]
-        return "\n".join(named + [f"{word}: not in the vocabulary" for word in self.missing])
+        return "\n".join(named + [f"{word}: no row in the embedding" for word in self.missing])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,13 +103,15 @@ def overlap_at_k(
         neighbors and are not asked.
     """
     rows_a, rows_b = _common_rows(a[0], b[0])
+    k = min(k, len(rows_a) - 1)
+    if k < 1:
+        return Overlap(None, len(rows_a), 0)
     unit_a, unit_b = _unit_rows(a[1][rows_a]), _unit_rows(b[1][rows_b])
     queries = np.flatnonzero(unit_a.any(axis=1) & unit_b.any(axis=1))
+    if not len(queries):
+        return Overlap(None, len(rows_a), 0)
     if len(queries) > max_compared:
         queries = queries[np.linspace(0, len(queries) - 1, max_compared).astype(int)]
-    k = min(k, len(rows_a) - 1)
-    if k < 1 or not len(queries):
-        return Overlap(None, len(rows_a), 0)
     nearest_a, nearest_b = (_nearest(unit, queries, k)[0] for unit in (unit_a, unit_b))
     kept = [np.isin(x, y).sum() for x, y in zip(nearest_a, nearest_b, strict=True)]
     return Overlap(float(np.mean(kept)) / k, len(rows_a), len(queries))

@@ -190,7 +190,7 @@ def _name_points(
 ) -> None:
     """Puts each label at the first free place about its point, if there is one."""
     inside = axes.get_window_extent(renderer)
-    glyphs = ft2font.FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap()
+    glyphs = ft2font.FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap().keys()
     halo = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.9)]
     taken: list[Bbox] = []
     # Ten times as many candidates as labels, for those without a place.
@@ -199,7 +199,8 @@ def _name_points(
             break
         x, y = positions[point]
         dot = Bbox([axes.transData.transform((x, y))] * 2).padded(_DOT_PIXELS)
-        if not _is_free(dot, taken) or not all(ord(letter) in glyphs for letter in labels[point]):
+        can_be_shown = labels[point].strip() and glyphs >= {ord(letter) for letter in labels[point]}
+        if not can_be_shown or not _is_free(dot, taken):
             continue
         text = axes.annotate(
             labels[point],

@@ -7,7 +7,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.tfds_example_gen import dataset as tfds_dataset
+from components.code_digest import source_digest
 from components.tfds_example_gen import driver, executor
 
 
@@ -98,7 +98,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
             label_feature=label_feature,
             data_dir=data_dir,
             builder_module=builder_module,
-            code_digest=tfds_dataset.code_digest(),
+            code_digest=source_digest("components.tfds_example_gen"),
             input_config=tfx.proto.Input(
                 splits=[
                     tfx.proto.Input.Split(name=name, pattern=expression)

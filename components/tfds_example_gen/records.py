@@ -69,7 +69,7 @@ class ExampleReader:
     verbatim: bool
 
     def read(self, records: RecordRange) -> Iterator[bytes]:
-        """Reads a range of records.
+        """Reads a range of records whose texts and labels ``digest`` has checked.
 
         Args:
             records: The range.
@@ -80,8 +80,11 @@ class ExampleReader:
         Raises:
             ValueError: A record has no text or no label, or the file ends too early.
         """
-        for record, text, label in self._checked(records):
-            yield record if self.verbatim else _example(text, label)
+        if self.verbatim:
+            yield from self._records(records)
+            return
+        for text, label in self._checked(records):
+            yield _example(text, label)
 
     def digest(self, ranges: Iterable[RecordRange]) -> str:
         """Digests the texts and labels of records, in whatever way they are stored.
@@ -99,28 +102,32 @@ class ExampleReader:
         """
         digest = hashlib.sha256()
         for records in ranges:
-            for _, text, label in self._checked(records):
+            for text, label in self._checked(records):
                 digest.update(struct.pack("<qq", label, len(text)) + text)
         return digest.hexdigest()
 
-    def _checked(self, records: RecordRange) -> Iterator[tuple[bytes, bytes, int]]:
-        """Yields each record with its text and label."""
-        index = records.start
-        for record in self._records(records):
+    def _checked(self, records: RecordRange) -> Iterator[tuple[bytes, int]]:
+        """Yields the text and the label of each record."""
+        for index, record in enumerate(self._records(records), records.start):
             features = tf.train.Example.FromString(record).features.feature
             text = features[self.text_feature].bytes_list.value
             label = features[self.label_feature].int64_list.value
             if len(text) != 1 or len(label) != 1 or label[0] < 0:
                 raise self._refusal(list(text), list(label), f"{records.file}, record {index}")
-            yield record, text[0], label[0]
-            index += 1
-        if index != records.stop:
+            yield text[0], label[0]
+
+    def _records(self, records: RecordRange) -> Iterator[bytes]:
+        """Yields the records as they are stored."""
+        stop = records.start
+        for stop, record in enumerate(self._stored(records), records.start + 1):  # noqa: B007
+            yield record
+        if stop != records.stop:
             raise ValueError(
-                f"{records.file} ends after {index} records; dataset_info.json beside it promises "
+                f"{records.file} ends after {stop} records; dataset_info.json beside it promises "
                 f"at least {records.stop}. Prepare or copy the dataset again."
             )
 
-    def _records(self, records: RecordRange) -> Iterator[bytes]:
+    def _stored(self, records: RecordRange) -> Iterator[bytes]:
         file, start, stop = records
         if self.file_format is tfds.core.FileFormat.ARRAY_RECORD:
             with array_record_data_source.ArrayRecordDataSource(

@@ -31,17 +31,12 @@ class ProjectorPage:
     """The projector of a TensorBoard, for the time of a ``with`` block."""
 
     def __enter__(self) -> "ProjectorPage":
-        self._console: list[str] = []
         self._playwright = sync_playwright().start()
         try:
-            browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-            self._page = browser.new_page(viewport={"width": 1400, "height": 900})
+            self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         except BaseException:
             self._playwright.stop()
             raise
-        self._page.set_default_timeout(TIMEOUT_MS)
-        self._page.on("console", self._note)
-        self._page.on("pageerror", lambda error: self._console.append(str(error)))
         return self
 
     def __exit__(
@@ -53,12 +48,17 @@ class ProjectorPage:
         self._playwright.stop()
 
     def open(self, url: str, run: str) -> None:
-        """Opens a run's projection and waits until its points are drawn.
+        """Opens a run's projection in a new tab and waits until it is there.
 
         Args:
             url: Where TensorBoard listens.
             run: As TensorBoard lists it.
         """
+        self._console: list[str] = []
+        self._page = self._browser.new_page(viewport={"width": 1400, "height": 900})
+        self._page.set_default_timeout(TIMEOUT_MS)
+        self._page.on("console", self._note)
+        self._page.on("pageerror", lambda error: self._console.append(str(error)))
         self._page.goto(f"{url}/#projector")
         nested = self._page.frame_locator("iframe").frame_locator("iframe")
         nested.locator("vz-projector").wait_for(state="attached")

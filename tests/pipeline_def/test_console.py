@@ -5,8 +5,12 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from typing import Any
 
 import pytest
+from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig, MySQLDatabaseConfig
+from tfx import v1 as tfx
+from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from pipeline_def import console
 
@@ -44,12 +48,23 @@ def test_what_components_log_is_shown(
     assert capfd.readouterr().out == "    Epoch 1/3\n"
 
 
-def test_passwords_are_not_logged(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("runner", [tfx.orchestration.LocalDagRunner, BeamDagRunner])
+def test_the_password_of_the_database_is_not_logged(runner: Any, tmp_path: pathlib.Path) -> None:
+    unreachable = MySQLDatabaseConfig(
+        host="127.0.0.1", port=1, database="lineage", user="tfx", password="a secret"
+    )
+    pipeline = tfx.dsl.Pipeline(
+        pipeline_name="own",
+        pipeline_root=str(tmp_path),
+        components=[tfx.components.ImportSchemaGen(schema_file="schema.pbtxt")],
+        metadata_connection_config=ConnectionConfig(mysql=unreachable),
+    )
     log = tmp_path / "run.log"
-    with console.quiet(log):
-        logging.getLogger("absl").info("Using connection config:\n %s", 'password: "secret"')
-        logging.getLogger("absl").info("Using deployment config:\n %s", 'password: "secret"')
-    assert "secret" not in log.read_text()
+    with console.quiet(log), pytest.raises(RuntimeError, match="Failed to establish connection"):
+        runner().run(pipeline)
+    logged = log.read_text()
+    assert "ImportSchemaGen" in logged
+    assert "secret" not in logged
 
 
 def test_output_is_given_back_after_an_error(tmp_path: pathlib.Path) -> None:
@@ -73,8 +88,8 @@ def test_output_is_given_back_after_an_error(tmp_path: pathlib.Path) -> None:
     [
         ("no such split", "ValueError: no such split"),
         (
-            "boom\n\nTraceback (most recent call last):\n  File x\nKeyError: 'text'\n  in [step]\n",
-            "KeyError: 'text'",
+            "boom\n\nTraceback (most recent call last):\n  File x\nKeyError: 'text'\nWhat to do.\n",
+            "KeyError: 'text'\nWhat to do.",
         ),
     ],
 )

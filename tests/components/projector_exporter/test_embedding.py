@@ -129,10 +129,24 @@ def test_nothing_that_fits_lists_what_there_is(tmp_path: pathlib.Path) -> None:
         read_embedding(path, WORDS)
 
 
-def test_a_named_matrix_with_too_few_rows_is_refused(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("rows", [WORDS, WORDS + 100])
+def test_the_embedding_of_another_vocabulary_is_refused(rows: int, tmp_path: pathlib.Path) -> None:
+    path = _save_variables(tmp_path, embedding=_random(rows))
+    with pytest.raises(ValueError, match=rf"51 to 67 rows(.|\n)*embedding.*\[{rows}, 4\]"):
+        read_embedding(path, WORDS)
+
+
+def test_a_matrix_of_any_size_is_taken_by_its_key(tmp_path: pathlib.Path) -> None:
+    values = _random(WORDS + 100)
+    path = _save_variables(tmp_path, embedding=values)
+    _, matrix = read_embedding(path, WORDS, "embedding/.ATTRIBUTES/VARIABLE_VALUE")
+    np.testing.assert_array_equal(matrix, values[1 : 1 + WORDS])
+
+
+def test_a_matrix_with_too_few_rows_is_refused_by_its_key_too(tmp_path: pathlib.Path) -> None:
     path = _save_variables(tmp_path, embedding=_random(WORDS))
     with pytest.raises(ValueError, match="too few rows for 50 tokens from row 1"):
-        read_embedding(path, WORDS)
+        read_embedding(path, WORDS, "embedding/.ATTRIBUTES/VARIABLE_VALUE")
 
 
 def test_a_directory_without_a_model_is_named(tmp_path: pathlib.Path) -> None:

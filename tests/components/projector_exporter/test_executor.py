@@ -13,6 +13,7 @@ from tfx import v1 as tfx
 from tfx.types import channel_utils
 
 from components.artifacts import EmbeddingProjection
+from components.code_digest import source_digest
 from components.projector_exporter import metadata
 from components.projector_exporter.component import ProjectorExporter
 from components.projector_exporter.executor import Executor
@@ -149,5 +150,6 @@ def test_edited_code_is_not_served_from_the_cache() -> None:
         model=tfx.dsl.Channel(type=ARTIFACTS.Model),
         transform_graph=tfx.dsl.Channel(type=ARTIFACTS.TransformGraph),
     )
-    assert len(component.exec_properties["code_digest"]) == 16
+    digest = component.exec_properties["code_digest"]
+    assert digest == source_digest("components.projector_exporter")
     assert set(component.outputs) == {"projection"}
