@@ -6,6 +6,7 @@ value, as in ``PIPELINE__TRAINING__EPOCHS=5``; its text is read as YAML. Relativ
 to the working directory.
 """
 
+import dataclasses
 import difflib
 import os
 import pathlib
@@ -14,7 +15,9 @@ from typing import Annotated, Any, Literal, get_args
 
 import pydantic
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from components.embedding_trainer.options import TrainingOptions
 
 SAMPLE = pathlib.Path(__file__).parent / "configs" / "sample.yaml"
 _OVERRIDE = "PIPELINE__"
@@ -24,7 +27,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 def _require_local(path: str) -> str:
     if "://" in path:
-        raise ValueError("expected a path of this machine, not a URI")
+        raise ValueError(f"expected a path of this machine, found the URI {path!r}.")
     return path
 
 
@@ -72,23 +75,6 @@ class Vocabulary(_Section):
     """How often a token must occur in the training reviews."""
 
 
-class Training(_Section):
-    """Arguments of EmbeddingTrainer; ``None``: its default."""
-
-    embedding_dim: PositiveInt | None = None
-    hidden_units: PositiveInt | None = None
-    epochs: PositiveInt | None = None
-    batch_size: PositiveInt | None = None
-    learning_rate: PositiveFloat | None = None
-    validation_fraction: Fraction | None = None
-    early_stopping_patience: NonNegativeInt | None = None
-    max_tokens_per_example: PositiveInt | None = None
-    seed: NonNegativeInt | None = None
-    strategy: Literal["auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"] | None = (
-        None
-    )
-
-
 class Evaluation(_Section):
     """The gate: a model that misses a bound is neither blessed nor pushed."""
 
@@ -127,7 +113,8 @@ class PipelineConfig(_Section):
     """Directory of all outputs; a pipeline writes into a directory of its name in it."""
     dataset: Dataset
     vocabulary: Vocabulary = Vocabulary()
-    training: Training = Training()
+    training: TrainingOptions = TrainingOptions()
+    """How EmbeddingTrainer trains."""
     evaluation: Evaluation
     beam: Beam = Beam()
     metadata: Database | None = None
@@ -199,12 +186,14 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
 
 def _fault(details: Any) -> str:
     place = ".".join(str(part) for part in details["loc"])
-    if details["type"] == "extra_forbidden":
+    if details["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         near = difflib.get_close_matches(str(details["loc"][-1]), _known(details["loc"]), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         return f"{place}: there is no such key.{hint}"
     if details["type"] == "missing":
         return f"{place}: is required."
+    if details["type"] == "value_error":  # Says itself what was found.
+        return f"{place}: {details['ctx']['error']}"
     return f"{place}: {details['msg']}, found {details['input']!r}."
 
 
@@ -213,6 +202,8 @@ def _known(location: tuple[str, ...]) -> list[str]:
     for name in location[:-1]:
         annotation = section.model_fields[name].annotation
         section = next(iter(get_args(annotation)), annotation)  # X of `X | None`
+    if dataclasses.is_dataclass(section):
+        return [field.name for field in dataclasses.fields(section)]
     return list(section.model_fields)
 
 

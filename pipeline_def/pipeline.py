@@ -1,5 +1,6 @@
 """The pipeline: a TFDS dataset in; a gated model and the projection of its embedding out."""
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -48,7 +49,8 @@ def create_pipeline(config: PipelineConfig) -> tfx.dsl.Pipeline:
     trainer = EmbeddingTrainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
-        **config.training.model_dump(exclude_none=True),
+        raw_examples=examples,
+        **dataclasses.asdict(config.training),
     )
     model = trainer.outputs["model"]
     baseline = tfx.dsl.Resolver(

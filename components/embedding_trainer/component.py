@@ -32,6 +32,7 @@ class EmbeddingTrainerSpec(ComponentSpec):
     INPUTS = {  # noqa: RUF012
         "examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples),
         "transform_graph": ChannelParameter(type=tfx.types.standard_artifacts.TransformGraph),
+        "raw_examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples, optional=True),
         "hyperparameters": ChannelParameter(
             type=tfx.types.standard_artifacts.HyperParameters, optional=True
         ),
@@ -53,6 +54,7 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
         trainer = EmbeddingTrainer(
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
+            raw_examples=example_gen.outputs["examples"],
             embedding_dim=32,
         )
 
@@ -68,6 +70,7 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
         self,
         examples: types.BaseChannel,
         transform_graph: types.BaseChannel,
+        raw_examples: types.BaseChannel | None = None,
         hyperparameters: types.BaseChannel | None = None,
         base_model: types.BaseChannel | None = None,
         *,
@@ -88,6 +91,8 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
         Args:
             examples: Examples as Transform writes them with `components.text.preprocessing_fn`.
             transform_graph: The TransformGraph of the same Transform.
+            raw_examples: The Examples of TfdsExampleGen, which know the classes by name; without
+                them there are as many classes as the largest label among `examples` says.
             hyperparameters: HyperParameters of a Tuner, whose values take the place of
                 `embedding_dim`, `hidden_units`, `epochs`, `batch_size` and `learning_rate`.
             base_model: A Model of another EmbeddingTrainer to start from.
@@ -126,6 +131,7 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
             EmbeddingTrainerSpec(
                 examples=examples,
                 transform_graph=transform_graph,
+                raw_examples=raw_examples,
                 hyperparameters=hyperparameters,
                 base_model=base_model,
                 model=types.Channel(type=tfx.types.standard_artifacts.Model),

@@ -39,8 +39,8 @@ class Executor(base_executor.BaseExecutor):
         """Trains a model; of several workers the chief alone writes it.
 
         Args:
-            input_dict: `examples`, `transform_graph`, and optionally `hyperparameters` and
-                `base_model`.
+            input_dict: `examples`, `transform_graph`, and optionally `raw_examples`,
+                `hyperparameters` and `base_model`.
             output_dict: `model` and `model_run`.
             exec_properties: The parameters of EmbeddingTrainerSpec.
 
@@ -62,7 +62,8 @@ class Executor(base_executor.BaseExecutor):
             options.validation_fraction,
         )
         vocabulary = read_vocabulary(transform_output)
-        summary = summarize(files)
+        class_names = _class_names(input_dict.get("raw_examples", []))
+        summary = summarize(files, least_classes=len(class_names))
 
         def build() -> keras.Model:
             return build_model(
@@ -92,6 +93,7 @@ class Executor(base_executor.BaseExecutor):
             saved_model.save(model, transform_output, options.max_tokens_per_example, directory)
             replicas = strategy.num_replicas_in_sync
             _record(artifact, options, strategy_name, replicas, summary, outcome)
+            artifact.set_string_custom_property("class_names", json.dumps(class_names))
         wait_for_workers(strategy)
 
 
@@ -125,6 +127,11 @@ def _list_files(examples: list[types.Artifact], splits: list[str]) -> list[str]:
         uris = ", ".join(artifact.uri for artifact in examples)
         raise ValueError(f"{uris}: no files in the splits {splits}; expected training examples.")
     return files
+
+
+def _class_names(raw_examples: list[types.Artifact]) -> list[str]:
+    names = [artifact.get_string_custom_property("class_names") for artifact in raw_examples]
+    return max((json.loads(listed) for listed in names if listed), key=len, default=[])
 
 
 def _record(

@@ -66,7 +66,7 @@ class Summary:
     Attributes:
         training_examples: Number of examples to train on.
         validation_examples: Number of examples held out.
-        classes: The largest label plus one, at least 2.
+        classes: Number of classes, at least 2.
     """
 
     training_examples: int
@@ -74,11 +74,12 @@ class Summary:
     classes: int
 
 
-def summarize(files: ExampleFiles) -> Summary:
+def summarize(files: ExampleFiles, least_classes: int = 0) -> Summary:
     """Counts the examples and the classes, in one pass that holds no example for long.
 
     Args:
         files: The examples.
+        least_classes: How many classes there are, should some be missing from the examples.
 
     Returns:
         The summary.
@@ -119,7 +120,7 @@ def summarize(files: ExampleFiles) -> Summary:
             f"{places}: a {LABEL!r} is {smallest}; expected 0 or more. Leave out examples that "
             "have no class."
         )
-    return Summary(examples - held_out, held_out, max(largest + 1, 2))
+    return Summary(examples - held_out, held_out, max(largest + 1, least_classes, 2))
 
 
 def make_batches(

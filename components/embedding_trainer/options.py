@@ -5,8 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from components.embedding_trainer.strategy import STRATEGIES
-
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
 TUNABLE = ("embedding_dim", "hidden_units", "epochs", "batch_size", "learning_rate")
 
 _POSITIVE = ("embedding_dim", "hidden_units", "epochs", "batch_size", "max_tokens_per_example")
@@ -26,13 +25,16 @@ class TrainingOptions:
         batch_size: Examples a step and replica.
         learning_rate: Adam's, for one replica.
         seed: Of the initial weights and the order of the examples.
-        strategy: One of `strategy.STRATEGIES`.
+        strategy: One of STRATEGIES.
         max_tokens_per_example: Tokens after that many are ignored, in serving as well.
         validation_fraction: Share of the training examples that is held out to be validated on
             after every epoch, in [0, 1); 0 for no validation.
         early_stopping_patience: Epochs without a lower validation loss after which training ends
             with the weights of the best epoch; 0 for never.
     """
+
+    # For pydantic, should a configuration hold these options.
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     embedding_dim: int = 16
     hidden_units: int = 16

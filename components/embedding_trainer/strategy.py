@@ -5,8 +5,6 @@ import os
 
 import tensorflow as tf
 
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu")
-
 
 def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
     """Makes a distribution strategy.
@@ -15,9 +13,9 @@ def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
     joined later.
 
     Args:
-        name: One of STRATEGIES. 'auto' takes the first that applies: 'tpu' if a TPU is attached
-            or TPU_NAME is set, 'multi_worker_mirrored' if TF_CONFIG has more than one worker,
-            'mirrored' if there is more than one GPU, else 'one_device'.
+        name: One of `options.STRATEGIES`. 'auto' takes the first that applies: 'tpu' if a TPU is
+            attached or TPU_NAME is set, 'multi_worker_mirrored' if TF_CONFIG has more than one
+            worker, 'mirrored' if there is more than one GPU, else 'one_device'.
 
     Returns:
         The name of the strategy, never 'auto', and the strategy.

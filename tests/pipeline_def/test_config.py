@@ -54,11 +54,16 @@ def test_variables_override_single_values(tmp_path: pathlib.Path) -> None:
         ("trainning: {}", "trainning: there is no such key. Did you mean training?"),
         ("training: {epoch: 3}", "training.epoch: there is no such key. Did you mean epochs?"),
         ("metadata: {kind: mysql, hots: x}", "metadata.hots: there is no such key."),
-        ("training: {epochs: 0}", "training.epochs: Input should be greater than 0, found 0."),
-        ("training: {strategy: tpus}", "training.strategy: Input should be 'auto'"),
+        ("training: {epochs: 0}", "training: epochs is 0; expected at least 1."),
+        (
+            "training: {strategy: tpus}",
+            "training: strategy is 'tpus'; expected one of auto, one_device",
+        ),
         ("vocabulary: {size: many}", "vocabulary.size: Input should be a valid integer"),
         ("dataset: {}", "dataset.name: is required."),
         ("name: My Pipeline", "name: String should match pattern"),
+        ("training: {epochs: many}", "training.epochs: Input should be a valid integer"),
+        ("output_dir: gs://bucket", "output_dir: expected a path of this machine, found the URI"),
         ("dataset: {name: a, schema_file: no.pbtxt}", "dataset.schema_file: there is no file"),
     ],
 )
@@ -84,6 +89,17 @@ def test_an_overriding_variable_cannot_enter_a_single_value(tmp_path: pathlib.Pa
 def test_a_missing_file_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ConfigError, match=r"no\.yaml cannot be read: No such file"):
         load({"PIPELINE_CONFIG": str(tmp_path / "no.yaml")})
+
+
+def test_an_empty_section_can_be_overridden(tmp_path: pathlib.Path) -> None:
+    environment = written(tmp_path, MINIMAL + "training:") | {"PIPELINE__TRAINING__EPOCHS": "7"}
+    assert load(environment).training.epochs == 7
+
+
+def test_an_overriding_variable_that_is_no_yaml_is_refused(tmp_path: pathlib.Path) -> None:
+    environment = written(tmp_path, MINIMAL) | {"PIPELINE__TRAINING__STRATEGY": "*x"}
+    with pytest.raises(ConfigError, match="PIPELINE__TRAINING__STRATEGY"):
+        load(environment)
 
 
 @pytest.mark.parametrize("text", ["- a", "a: [", ""])

@@ -87,6 +87,7 @@ def execute(
     data: str,
     output: str,
     *,
+    class_names: Sequence[str] | None = None,
     hyperparameters: str | None = None,
     base_model: str | None = None,
     **options: Any,
@@ -96,6 +97,7 @@ def execute(
     Args:
         data: What `write_transformed` wrote.
         output: Where to write the artifacts, as `output`/model and `output`/model_run.
+        class_names: What TfdsExampleGen knows of the classes; None to leave its examples out.
         hyperparameters: The uri of a HyperParameters artifact.
         base_model: The uri of a Model artifact.
         **options: Of EmbeddingTrainer.
@@ -111,6 +113,10 @@ def execute(
             artifact(standard_artifacts.TransformGraph, os.path.join(data, "graph"))
         ],
     }
+    if class_names is not None:
+        raw_examples = artifact(standard_artifacts.Examples, os.path.join(data, "raw"))
+        raw_examples.set_string_custom_property("class_names", json.dumps(class_names))
+        inputs["raw_examples"] = [raw_examples]
     if hyperparameters:
         inputs["hyperparameters"] = [artifact(standard_artifacts.HyperParameters, hyperparameters)]
     if base_model:

@@ -62,6 +62,18 @@ def test_two_classes_are_learned_and_served(two_classes: str, tmp_path: pathlib.
     assert os.listdir(model.uri) == ["Format-Serving"]
 
 
+def test_a_class_that_no_training_example_has_is_served(
+    two_classes: str, tmp_path: pathlib.Path
+) -> None:
+    names = ["neg", "pos", "mixed"]
+    model = harness.execute(two_classes, str(tmp_path), class_names=names, **FAST)
+
+    by_text, _ = serve_in_a_fresh_process(model, ["good film"])
+    assert by_text.shape == (1, 3)
+    assert by_text[0].argmax() == 1
+    assert json.loads(model.get_string_custom_property("class_names")) == names
+
+
 def test_three_classes_are_learned_and_recorded(three_classes: str, tmp_path: pathlib.Path) -> None:
     model = harness.execute(three_classes, str(tmp_path), **{**FAST, "epochs": 8})
 
