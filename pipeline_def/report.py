@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
@@ -65,6 +66,32 @@ def is_blessed(blessing: Artifact) -> bool:
         Whether every bound was met.
     """
     return blessing.custom_properties["blessed"].int_value == 1
+
+
+def missed_bounds(evaluation: Artifact) -> list[str]:
+    """Says why the gate did not let a model through.
+
+    Args:
+        evaluation: A ModelEvaluation artifact.
+
+    Returns:
+        A sentence's part for each bound of the accuracy that was missed.
+    """
+    result = tfma.load_validation_result(evaluation.uri)
+    failures = [fault for part in result.metric_validations_per_slice for fault in part.failures]
+    return [_missed(fault) for fault in failures]
+
+
+def _missed(fault: Any) -> str:
+    found = fault.metric_value.double_value.value
+    if fault.metric_threshold.HasField("change_threshold"):
+        allowed = fault.metric_threshold.change_threshold.absolute.value
+        return (
+            f"accuracy changed by {found:+.4f} against the last blessed model ({allowed} allowed)"
+        )
+    return (
+        f"accuracy {found:.4f} is below {fault.metric_threshold.value_threshold.lower_bound.value}"
+    )
 
 
 def _examples(artifact: Artifact) -> str:

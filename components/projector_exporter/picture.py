@@ -98,13 +98,13 @@ def draw_picture(
     (left, bottom), (right, top) = low - margin, high + margin
     axes.set(xlim=(left, right), ylim=(bottom, top))
     figure.text(0.03, 0.94, title, size=16, weight="bold", color=_INK, parse_math=False)
-    note = f"{len(labels):,} points"
-    figure.text(0.03, 0.905, note, size=10, color=_FAINT)
+    note = f"{len(labels):,} points by {values_name}"
+    figure.text(0.03, 0.905, note, size=10, color=_FAINT, parse_math=False)
     if isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.number):
-        colors = _draw_numbers(axes, positions, values, values_name, limits)
+        colors = _draw_numbers(axes, positions, values, limits)
         order = _ends_in_turns(values)
     else:
-        colors = _draw_categories(axes, positions, [str(value) for value in values], values_name)
+        colors = _draw_categories(axes, positions, [str(value) for value in values])
         order = np.argsort(-np.linalg.norm(positions - positions.mean(axis=0), axis=1))
     _name_points(axes, canvas.get_renderer(), positions, labels, colors, order, named)
     png = io.BytesIO()
@@ -117,7 +117,6 @@ def _draw_numbers(
     axes: Axes,
     positions: np.ndarray,
     values: np.ndarray,
-    values_name: str,
     limits: tuple[float, float] | None,
 ) -> np.ndarray:
     """Colors points by numbers, with a color bar; returns the colors."""
@@ -127,17 +126,14 @@ def _draw_numbers(
     colors = _DIVERGING(scaled)
     shown = np.argsort(np.abs(scaled - 0.5), kind="stable")  # The extremes on top.
     _draw_points(axes, positions[shown], colors[shown])
-    bar_axes = axes.figure.add_axes((0.76, 0.945, 0.21, 0.014))
+    bar_axes = axes.figure.add_axes((0.72, 0.955, 0.25, 0.014))
     axes.figure.colorbar(ScalarMappable(scale, _DIVERGING), cax=bar_axes, orientation="horizontal")
     bar_axes.set_frame_on(False)
     bar_axes.tick_params(size=0, labelsize=8, labelcolor=_FAINT)
-    bar_axes.set_title(values_name, size=9, color=_INK, loc="right", parse_math=False)
     return colors
 
 
-def _draw_categories(
-    axes: Axes, positions: np.ndarray, values: Sequence[str], values_name: str
-) -> np.ndarray:
+def _draw_categories(axes: Axes, positions: np.ndarray, values: Sequence[str]) -> np.ndarray:
     """Colors points by category, with a legend; returns the colors."""
     names, category, counts = np.unique(values, return_inverse=True, return_counts=True)
     largest = np.argsort(-counts, kind="stable")[: len(_CATEGORIES)]
@@ -145,23 +141,23 @@ def _draw_categories(
     colors = np.array([palette.get(index, _OTHERS) for index in category])
     _draw_points(axes, positions, colors)
     for index, color in palette.items():
-        axes.scatter([], [], color=color, label=f"{names[index]} ({counts[index]:,})")
+        name = names[index] if len(names[index]) <= 16 else f"{names[index][:15]}…"
+        axes.scatter([], [], color=color, label=f"{name} ({counts[index]:,})")
     if len(names) > len(palette):
         axes.scatter([], [], color=_OTHERS, label=f"{len(names) - len(palette)} others")
-    legend = axes.legend(
-        title=values_name,
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=min(5, len(names)),
+    axes.set_position((0.02, 0.1, 0.96, 0.78))
+    legend = axes.figure.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.02, 0.02),
+        ncols=5,
         frameon=False,
-        fontsize=9,
-        title_fontsize=9,
+        fontsize=8,
         labelcolor=_INK,
         borderaxespad=0,
         handletextpad=0.1,
         columnspacing=1,
     )
-    for text in (legend.get_title(), *legend.get_texts()):
+    for text in legend.get_texts():
         text.set_parse_math(False)
     return colors
 

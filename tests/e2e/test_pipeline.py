@@ -43,6 +43,7 @@ def test_a_pipeline_from_its_creation_to_its_deletion(
     assert_report_is_for_people(first.stdout, project)
     assert_pushed_model_serves_text(project)
     assert_projection_shows_the_model(project)
+    assert_lineage_tells_the_dataset(project)
 
     again = project.run()
     assert again.returncode == 0, again.stdout + again.stderr
@@ -50,16 +51,26 @@ def test_a_pipeline_from_its_creation_to_its_deletion(
     assert len(project.artifacts("Model")) == 1
     assert len(project.artifacts("EmbeddingProjection")) == 1
 
+    stricter = project.run(PIPELINE__EVALUATION__MIN_ACCURACY="1.0")
+    assert stricter.returncode == 0, stricter.stdout + stricter.stderr
+    assert "not blessed: accuracy" in stricter.stdout
+    judged = {"Evaluator", "Pusher"}
+    assert only(project.states(), STEPS) == {
+        step: "COMPLETE" if step in judged else "CACHED" for step in STEPS
+    }
+    assert len(list((project.root / "serving").iterdir())) == 1
+
+    assert_a_failing_step_ends_the_run_with_its_own_error(project)
+
     shutil.rmtree(project.directory / "tfds")
     prepare(project.directory / "tfds", sample)
     changed = project.run()
     assert changed.returncode == 0, changed.stdout + changed.stderr
-    untouched = {"ImportSchemaGen"}
     assert only(project.states(), STEPS) == {
-        step: "CACHED" if step in untouched else "COMPLETE" for step in STEPS
+        step: "CACHED" if step == "ImportSchemaGen" else "COMPLETE" for step in STEPS
     }
     assert len(project.artifacts("EmbeddingProjection")) == 2
-    assert len(project.artifacts("PushedModel")) == 2
+    assert len(list((project.root / "serving").iterdir())) == 2
 
     deleted = project.tfx("pipeline", "delete", "--pipeline_name", "own")
     assert "deleted successfully" in deleted.stdout, deleted.stderr
@@ -115,14 +126,23 @@ def assert_projection_shows_the_model(project: Project) -> None:
     )
 
 
-def test_what_the_examples_record(project: Project) -> None:
-    examples = min(
-        (found for found in project.artifacts("Examples") if "dataset" in found.custom_properties),
-        key=lambda artifact: artifact.id,
+def assert_lineage_tells_the_dataset(project: Project) -> None:
+    (examples,) = (
+        found for found in project.artifacts("Examples") if "dataset" in found.custom_properties
     )
     recorded = {key: value.string_value for key, value in examples.custom_properties.items()}
     assert recorded["dataset"] == "own_reviews:1.0.0"
     assert json.loads(recorded["class_names"]) == ["neg", "pos"]
-    projection = min(project.artifacts("EmbeddingProjection"), key=lambda artifact: artifact.id)
-    fingerprint = projection.properties["dataset_fingerprint"].string_value
-    assert fingerprint == recorded["dataset_fingerprint"] != ""
+    fingerprint = project.artifact("EmbeddingProjection").properties["dataset_fingerprint"]
+    assert fingerprint.string_value == recorded["dataset_fingerprint"] != ""
+
+
+def assert_a_failing_step_ends_the_run_with_its_own_error(project: Project) -> None:
+    failed = project.run(PIPELINE__DATASET__EVAL="tset")
+    assert failed.returncode == 1
+    (line,) = (line for line in failed.stdout.splitlines() if " failed " in line)
+    assert line.startswith("TfdsExampleGen ")
+    assert "tset" in line
+    assert "test" in line
+    assert "Traceback" not in failed.stdout + failed.stderr
+    assert "See it" not in failed.stdout

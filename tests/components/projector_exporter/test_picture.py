@@ -5,7 +5,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-pytest.importorskip("matplotlib")
 
 from components.projector_exporter.picture import draw_picture
 
