@@ -7,16 +7,24 @@ if TYPE_CHECKING:
     from components.artifacts import EmbeddingProjection
     from components.embedding_trainer.component import EmbeddingTrainer
     from components.projector_exporter.component import ProjectorExporter
+    from components.projector_exporter.options import ExportOptions
     from components.tfds_example_gen.component import TfdsExampleGen
 
 _MODULES = {
     "EmbeddingProjection": "components.artifacts",
     "EmbeddingTrainer": "components.embedding_trainer.component",
+    "ExportOptions": "components.projector_exporter.options",
     "ProjectorExporter": "components.projector_exporter.component",
     "TfdsExampleGen": "components.tfds_example_gen.component",
 }
 
-__all__ = ["EmbeddingProjection", "EmbeddingTrainer", "ProjectorExporter", "TfdsExampleGen"]
+__all__ = [
+    "EmbeddingProjection",
+    "EmbeddingTrainer",
+    "ExportOptions",
+    "ProjectorExporter",
+    "TfdsExampleGen",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,15 +15,22 @@ class EmbeddingProjection(tfx.dsl.Artifact):
        - `dataset_fingerprint`: That of the examples behind the model; empty if not known.
 
     * Custom properties:
-       - `rows_left_out`: Words of the vocabulary, the last ones, that TensorBoard has no room for.
+       - `rows_left_out`: Number of words of the vocabulary that are not exported.
+       - `neighbor_overlap`: Mean share of its 10 nearest neighbors that a word keeps against the
+         last blessed model, 0 to 1; missing without one.
+       - `neighbor_overlap_tokens`: Number of words it was measured on.
 
     * File structure:
        - `{uri}/`
           - `checkpoint`: Names the one checkpoint.
           - `embedding.ckpt-1.index`, `embedding.ckpt-1.data-00000-of-00001`: The exported rows,
-            float32, under the key `embedding/.ATTRIBUTES/VARIABLE_VALUE`.
-          - `metadata.tsv`: A header line, then a line a row: token (escaped), id, norm.
-          - `projector_config.pbtxt`: Ties the two together.
+            float32, under the key `embedding/.ATTRIBUTES/VARIABLE_VALUE`; the same scaled to
+            length 1 under `normalized/.ATTRIBUTES/VARIABLE_VALUE`.
+          - `metadata.tsv`: A header line, then a line a row: token (escaped), id and more.
+          - `bookmarks.json`: Precomputed layouts.
+          - `projector_config.pbtxt`: Ties these together.
+          - `neighbors.tsv`: The nearest neighbors of the probe words.
+          - `projection.png`: A picture of the last layout.
           - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.
     """
 

@@ -21,6 +21,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -28,6 +29,7 @@ TEXT = "text"
 LABEL = "label"
 TOKEN_IDS = "token_ids"
 VOCABULARY = "vocabulary"
+TOKEN_COUNTS = "token_counts"
 SKIPPED_TOKENS = "skipped_tokens"
 PADDING_ID = 0
 FIRST_TOKEN_ID = 1
@@ -124,6 +126,33 @@ def read_vocabulary(transform_output: tft.TFTransformOutput) -> list[str]:
     return [token.decode("utf-8") for token in tokens]
 
 
+def read_token_counts(transform_output: tft.TFTransformOutput) -> np.ndarray | None:
+    """Reads how often each token occurs in the analyzed examples.
+
+    Args:
+        transform_output: What a Transform made.
+
+    Returns:
+        Occurrences, int64 [tokens], in the order of the vocabulary; None if that Transform had
+        another preprocessing_fn, which does not count.
+
+    Raises:
+        ValueError: The counts are those of other tokens than the vocabulary's.
+    """
+    path = transform_output.vocabulary_file_by_name(TOKEN_COUNTS)
+    if path is None:
+        return None
+    lines = transform_output.vocabulary_by_name(TOKEN_COUNTS)
+    counts, tokens = zip(*(line.split(b" ", 1) for line in lines), strict=True)
+    vocabulary = transform_output.vocabulary_by_name(VOCABULARY)
+    if list(tokens) != vocabulary:
+        raise ValueError(
+            f"{path} has {len(tokens)} tokens that are not the {len(vocabulary)} of the "
+            f"vocabulary {VOCABULARY!r} line by line. Run the Transform again."
+        )
+    return np.array([int(count) for count in counts], np.int64)
+
+
 def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]) -> dict[str, Any]:
     """Turns text into token ids; the graph serves as well.
 
@@ -147,13 +176,9 @@ def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
         tokens = wordpiece.split_subwords(tokens, tokenization.vocabulary_size)
     if tokenization.skip_top:
         tokens = _drop_most_frequent(tokens, tokenization.skip_top)
-    min_frequency = tokenization.min_frequency
-    vocabulary = tft.vocabulary(
-        tokens,
-        top_k=tokenization.vocabulary_size,
-        frequency_threshold=min_frequency if min_frequency > 1 else None,  # It warns of 1.
-        vocab_filename=VOCABULARY,
-    )
+    vocabulary = _vocabulary(tokens, tokenization, VOCABULARY)
+    # tft.apply_vocabulary cannot look tokens up in a file with counts.
+    _vocabulary(tokens, tokenization, TOKEN_COUNTS, store_frequency=True)
     ranks = tft.apply_vocabulary(tokens, vocabulary, num_oov_buckets=1)
     return {
         TOKEN_IDS: (ranks + FIRST_TOKEN_ID).to_sparse(),
@@ -178,6 +203,25 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
     texts = tf.strings.regex_replace(texts, _APOSTROPHE, "'")
     texts = tf.strings.regex_replace(texts, _ENTITY, " ")
     return tf.strings.split(tf.strings.regex_replace(texts, _SEPARATOR, " "))
+
+
+def _vocabulary(
+    tokens: tf.RaggedTensor,
+    tokenization: Tokenization,
+    filename: str,
+    store_frequency: bool = False,
+) -> tf.Tensor:
+    min_frequency = tokenization.min_frequency
+    # With weights TensorFlow counts each batch, where otherwise Beam counts token by token: that
+    # makes up for the second time.
+    return tft.vocabulary(
+        tokens.flat_values,
+        weights=tf.ones_like(tokens.flat_values, tf.int64),
+        top_k=tokenization.vocabulary_size,
+        frequency_threshold=min_frequency if min_frequency > 1 else None,  # It warns of 1.
+        vocab_filename=filename,
+        store_frequency=store_frequency,
+    )
 
 
 def _drop_most_frequent(tokens: tf.RaggedTensor, count: int) -> tf.RaggedTensor:

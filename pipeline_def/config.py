@@ -18,6 +18,7 @@ import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from components.embedding_trainer.options import TrainingOptions
+from components.projector_exporter.options import ExportOptions
 
 SAMPLE = pathlib.Path(__file__).parent / "configs" / "sample.yaml"
 _OVERRIDE = "PIPELINE__"
@@ -115,6 +116,8 @@ class PipelineConfig(_Section):
     vocabulary: Vocabulary = Vocabulary()
     training: TrainingOptions = TrainingOptions()
     """How EmbeddingTrainer trains."""
+    projection: ExportOptions = ExportOptions()
+    """What ProjectorExporter shows."""
     evaluation: Evaluation
     beam: Beam = Beam()
     metadata: Database | None = None

@@ -76,7 +76,11 @@ def create_pipeline(config: PipelineConfig) -> tfx.dsl.Pipeline:
         ),
     )
     exporter = ProjectorExporter(
-        model=model, transform_graph=transform.outputs["transform_graph"], examples=examples
+        model=model,
+        transform_graph=transform.outputs["transform_graph"],
+        examples=examples,
+        baseline_model=baseline.outputs["model"],
+        options=config.projection,
     )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,

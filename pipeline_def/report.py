@@ -1,5 +1,6 @@
 """What a run made, in words: read from ML Metadata and from the artifacts themselves."""
 
+import csv
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,6 +14,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import artifact_utils
 
 from components import text
+from components.projector_exporter.export import NEIGHBORS
 
 
 def outputs_of(store: MetadataStore, execution_id: int) -> list[Artifact]:
@@ -82,6 +84,27 @@ def missed_bounds(evaluation: Artifact) -> list[str]:
     return [_missed(fault) for fault in failures]
 
 
+def nearest(projection: Artifact, most: int = 5) -> list[str]:
+    """Says which words are nearest to the probe words.
+
+    Args:
+        projection: An EmbeddingProjection artifact.
+        most: The most neighbors a word.
+
+    Returns:
+        A line a probe word, such as 'good: great 0.98, nice 0.95'.
+    """
+    path = f"{projection.uri}/{NEIGHBORS}"
+    if not tf.io.gfile.exists(path):
+        return []
+    with tf.io.gfile.GFile(path) as file:
+        rows = list(csv.DictReader(file, dialect="excel-tab", quoting=csv.QUOTE_NONE))
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["probe"], []).append(f"{row['neighbor']} {float(row['cosine']):.2f}")
+    return [f"{probe}: {', '.join(words[:most])}" for probe, words in found.items()]
+
+
 def _missed(fault: Any) -> str:
     found = fault.metric_value.double_value.value
     if fault.metric_threshold.HasField("change_threshold"):
@@ -130,7 +153,11 @@ def _blessing(artifact: Artifact) -> str:
 
 def _projection(artifact: Artifact) -> str:
     rows, dimensions = (artifact.properties[key].int_value for key in ("rows", "dimensions"))
-    return f"{rows:,} tokens x {dimensions} dimensions"
+    described = f"{rows:,} tokens x {dimensions} dimensions"
+    if "neighbor_overlap" not in artifact.custom_properties:
+        return described
+    kept = artifact.custom_properties["neighbor_overlap"].double_value
+    return f"{described}, {kept:.0%} of the neighbors kept"
 
 
 def _pushed(artifact: Artifact) -> str:

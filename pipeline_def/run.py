@@ -49,13 +49,14 @@ def _summary(
 ) -> list[str]:
     if "EmbeddingProjection" not in artifacts:
         return []
-    evaluation, projection = artifacts["ModelEvaluation"], artifacts["EmbeddingProjection"].uri
+    evaluation, projection = artifacts["ModelEvaluation"], artifacts["EmbeddingProjection"]
     verdict = f"blessed, pushed to {report.describe([artifacts['PushedModel']])}"
     if not report.is_blessed(artifacts["ModelBlessing"]):
         verdict = f"not blessed: {'; '.join(report.missed_bounds(evaluation))}"
     return [
+        *(f"Nearest to   {line}" for line in report.nearest(projection)),
         f"Accuracy:    {report.accuracy(evaluation):.4f} on {config.dataset.eval!r}",
         f"Model:       {verdict}",
-        f"Projection:  {projection}",
-        f"See it:      tensorboard --logdir {projection}",
+        f"Projection:  {projection.uri}",
+        f"See it:      tensorboard --logdir {projection.uri}",
     ]

@@ -35,7 +35,8 @@ def save(
 
     Its signatures give `probabilities`, float32 [batch, classes]: `serving_default` of
     `examples`, serialized raw tf.Examples, string [batch], of which only the text is read;
-    `serve_text` of `text`, string [batch].
+    `serve_text` of `text`, string [batch]; `serve_token_ids` of `token_ids`, int64
+    [batch, tokens] with PADDING_ID after the last one, which asks about single tokens too.
 
     Args:
         model: From token ids to logits, see `model.build_model`.
@@ -49,10 +50,12 @@ def save(
     for name, variable in named_variables(model).items():
         setattr(module, name, variable)
 
+    def classify_ids(ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": tf.nn.softmax(class_logits(model(tf.cast(ids, tf.int32))))}
+
     def classify(raw_features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         ids = tf.RaggedTensor.from_sparse(module.transform(raw_features)[TOKEN_IDS])
-        padded = ids[:, :max_tokens].to_tensor(PADDING_ID)
-        return {"probabilities": tf.nn.softmax(class_logits(model(tf.cast(padded, tf.int32))))}
+        return classify_ids(ids[:, :max_tokens].to_tensor(PADDING_ID))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -62,11 +65,19 @@ def save(
     def serve_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
         return classify({TEXT: _as_parsed(text, raw_spec[TEXT])})
 
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64, name="token_ids")])
+    def serve_token_ids(token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        return classify_ids(token_ids[:, :max_tokens])
+
     temporary = f"{directory.rstrip('/')}.incomplete"
     tf.saved_model.save(
         module,
         temporary,
-        signatures={"serving_default": serve_examples, "serve_text": serve_text},
+        signatures={
+            "serving_default": serve_examples,
+            "serve_text": serve_text,
+            "serve_token_ids": serve_token_ids,
+        },
     )
     tf.io.gfile.rename(temporary, directory)
 

@@ -7,6 +7,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components.artifacts import EmbeddingProjection
 from components.code_digest import source_digest
 from components.projector_exporter.executor import Executor
+from components.projector_exporter.options import ExportOptions, to_properties
 from components.text import FIRST_TOKEN_ID, VOCABULARY
 
 
@@ -17,12 +18,17 @@ class ProjectorExporterSpec(ComponentSpec):
         "embedding": ExecutionParameter(type=str),
         "first_token_id": ExecutionParameter(type=int),
         "vocabulary": ExecutionParameter(type=str),
+        **{
+            name: ExecutionParameter(type=type(value))
+            for name, value in to_properties(ExportOptions()).items()
+        },
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
         "model": ChannelParameter(type=tfx.types.standard_artifacts.Model),
         "transform_graph": ChannelParameter(type=tfx.types.standard_artifacts.TransformGraph),
         "examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples, optional=True),
+        "baseline_model": ChannelParameter(type=tfx.types.standard_artifacts.Model, optional=True),
     }
     OUTPUTS = {"projection": ChannelParameter(type=EmbeddingProjection)}  # noqa: RUF012
 
@@ -50,6 +56,8 @@ class ProjectorExporter(tfx.types.BaseComponent):
         model: tfx.types.BaseChannel,
         transform_graph: tfx.types.BaseChannel,
         examples: tfx.types.BaseChannel | None = None,
+        baseline_model: tfx.types.BaseChannel | None = None,
+        options: ExportOptions | None = None,
         embedding: str = "embedding",
         first_token_id: int = FIRST_TOKEN_ID,
         vocabulary: str = VOCABULARY,
@@ -59,8 +67,11 @@ class ProjectorExporter(tfx.types.BaseComponent):
         Args:
             model: `Model` artifact with a SavedModel.
             transform_graph: `TransformGraph` artifact with the vocabulary of the model.
-            examples: `Examples` artifact behind the model; its custom property
-                `dataset_fingerprint` is put on the projection.
+            examples: `Examples` artifact of TfdsExampleGen behind the model: its fingerprint is
+                put on the projection, its class names name the columns of what the model says.
+            baseline_model: `Model` artifact of EmbeddingTrainer, or none, to compare with: how many
+                of its nearest neighbors does a word keep?
+            options: What the projection shows; None for the defaults.
             embedding: Which variable is the embedding: a key of the model's checkpoint, or a
                 component of a key's path or of a variable's name. If there is none of it, the
                 only matrix with a row for each word is taken.
@@ -80,6 +91,8 @@ class ProjectorExporter(tfx.types.BaseComponent):
                 model=model,
                 transform_graph=transform_graph,
                 examples=examples,
+                baseline_model=baseline_model,
+                **to_properties(options or ExportOptions()),
                 projection=tfx.dsl.Channel(type=EmbeddingProjection),
                 embedding=embedding,
                 first_token_id=first_token_id,

@@ -89,6 +89,23 @@ def read_embedding(
     return matrix.key, values.astype(np.float32, copy=False)
 
 
+def read_vocabulary_asset(saved_model: str, vocabulary: str) -> list[bytes] | None:
+    """Reads the vocabulary that a SavedModel carries to be served with.
+
+    Args:
+        saved_model: The SavedModel's directory.
+        vocabulary: The vocabulary's name.
+
+    Returns:
+        The tokens; None if the model has no such asset.
+    """
+    path = os.path.join(saved_model, tf.saved_model.ASSETS_DIRECTORY, vocabulary)
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return [line.rstrip(b"\n") for line in file.read().splitlines()]
+
+
 def _find(reader: CheckpointReader, embedding: str, end: int) -> _Matrix:
     matrices = _matrices(reader)
     for matrix in matrices:

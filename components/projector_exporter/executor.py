@@ -1,5 +1,10 @@
 """The executor of ProjectorExporter: artifacts in, artifact out."""
 
+import dataclasses
+import functools
+import json
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -9,8 +14,17 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.projector_exporter.embedding import read_embedding
-from components.projector_exporter.writer import export_embedding
+from components.projector_exporter.columns import token_probabilities
+from components.projector_exporter.embedding import read_embedding, read_vocabulary_asset
+from components.projector_exporter.export import Embedding, export_embedding
+from components.projector_exporter.neighbors import overlap_at_k
+from components.projector_exporter.options import from_properties
+from components.text import VOCABULARY, read_token_counts
+
+_LOGGER = logging.getLogger(__name__)
+
+# Compared with those of the last blessed model.
+_NEIGHBORS = 10
 
 
 class Executor(BaseExecutor):
@@ -25,7 +39,7 @@ class Executor(BaseExecutor):
         """Writes the projection and sets its properties.
 
         Args:
-            input_dict: `model`, `transform_graph` and perhaps `examples`.
+            input_dict: `model`, `transform_graph` and perhaps `examples` and `baseline_model`.
             output_dict: `projection`.
             exec_properties: The parameters of `ProjectorExporter`.
 
@@ -33,24 +47,63 @@ class Executor(BaseExecutor):
             ValueError: The embedding is not found, or cannot be shown.
             FileNotFoundError: The model has no checkpoint.
         """
-        first_token_id = exec_properties["first_token_id"]
         vocabulary = exec_properties["vocabulary"]
-        graph_uri = artifact_utils.get_single_uri(input_dict["transform_graph"])
-        tokens = tft.TFTransformOutput(graph_uri).vocabulary_by_name(vocabulary)
-        source_variable, matrix = read_embedding(
-            _saved_model(artifact_utils.get_single_uri(input_dict["model"])),
-            len(tokens),
-            exec_properties["embedding"],
-            first_token_id,
+        transform_output = tft.TFTransformOutput(
+            artifact_utils.get_single_uri(input_dict["transform_graph"])
         )
+        saved_model = _saved_model(artifact_utils.get_single_uri(input_dict["model"]))
+        source_variable, embedding = _read(saved_model, transform_output, exec_properties)
+        raw_examples = input_dict.get("examples", [])
+        embedding = dataclasses.replace(embedding, class_names=_class_names(raw_examples))
         projection = artifact_utils.get_single_instance(output_dict["projection"])
-        export = export_embedding(projection.uri, tokens, matrix, first_token_id)
+        export = export_embedding(projection.uri, embedding, from_properties(exec_properties))
         projection.rows = export.rows
         projection.dimensions = export.dimensions
         projection.source_variable = source_variable
         projection.vocabulary = vocabulary
-        projection.dataset_fingerprint = _fingerprint(input_dict.get("examples", []))
+        projection.dataset_fingerprint = _fingerprint(raw_examples)
         projection.set_int_custom_property("rows_left_out", export.rows_left_out)
+        for baseline in input_dict.get("baseline_model", []):
+            _compare(embedding, _saved_model(baseline.uri), vocabulary, projection)
+
+
+def _read(
+    saved_model: str, transform_output: tft.TFTransformOutput, exec_properties: Mapping[str, Any]
+) -> tuple[str, Embedding]:
+    vocabulary = exec_properties["vocabulary"]
+    first_token_id = exec_properties["first_token_id"]
+    tokens = transform_output.vocabulary_by_name(vocabulary)
+    key, matrix = read_embedding(
+        saved_model, len(tokens), exec_properties["embedding"], first_token_id
+    )
+    return key, Embedding(
+        tokens=tokens,
+        matrix=matrix,
+        first_token_id=first_token_id,
+        counts=read_token_counts(transform_output) if vocabulary == VOCABULARY else None,
+        classify=functools.partial(token_probabilities, saved_model),
+    )
+
+
+def _compare(
+    embedding: Embedding, baseline: str, vocabulary: str, projection: types.Artifact
+) -> None:
+    """Notes on the projection how many of its nearest neighbors a word keeps."""
+    tokens = read_vocabulary_asset(baseline, vocabulary)
+    if tokens is None:
+        _LOGGER.warning("%s carries no vocabulary %r: not compared.", baseline, vocabulary)
+        return
+    _, matrix = read_embedding(baseline, len(tokens), first_token_id=embedding.first_token_id)
+    overlap = overlap_at_k((embedding.tokens, embedding.matrix), (tokens, matrix), _NEIGHBORS)
+    if overlap.share is None:
+        return
+    projection.set_float_custom_property("neighbor_overlap", overlap.share)
+    projection.set_int_custom_property("neighbor_overlap_tokens", overlap.compared_tokens)
+    _LOGGER.info(
+        "Of its %d nearest neighbors a word keeps %.0f %% against the last blessed model.",
+        _NEIGHBORS,
+        100 * overlap.share,
+    )
 
 
 def _saved_model(uri: str) -> str:
@@ -63,3 +116,8 @@ def _saved_model(uri: str) -> str:
 def _fingerprint(examples: list[types.Artifact]) -> str:
     found = {artifact.get_string_custom_property("dataset_fingerprint") for artifact in examples}
     return ",".join(sorted(found - {""}))
+
+
+def _class_names(examples: list[types.Artifact]) -> list[str]:
+    named = [artifact.get_string_custom_property("class_names") for artifact in examples]
+    return max((json.loads(names) for names in named if names), key=len, default=[])

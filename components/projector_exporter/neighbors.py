@@ -23,17 +23,6 @@ class Neighbors:
     columns: dict[str, Sequence[bytes] | np.ndarray]
     missing: list[str]
 
-    def __str__(self) -> str:
-        """A line a probe word: 'good: great 0.98, nice 0.95'."""
-        lines: dict[bytes, list[str]] = {}
-        for probe, neighbor, cosine in zip(
-            self.columns["probe"], self.columns["neighbor"], self.columns["cosine"], strict=True
-        ):
-            found = f"{neighbor.decode(errors='replace')} {cosine:.2f}"
-            lines.setdefault(probe, []).append(found)
-        named = [f"{word.decode()}: {', '.join(found)}" for word, found in lines.items()]
-        return "\n".join(named + [f"{word}: no row in the embedding" for word in self.missing])
-
 
 @dataclasses.dataclass(frozen=True)
 class Overlap:

@@ -11,9 +11,6 @@ import tensorflow as tf
 
 from components.projector_exporter.metadata import CHUNK_BYTES, JS_SPACE
 
-# Rows that the browser asks for; the rest is never seen.
-MAX_ROWS = 100_000
-
 
 class ParsingHangsError(ValueError):
     """TensorBoard would stay at "Parsing metadata…" for ever."""

@@ -1,10 +1,13 @@
 """Checks a projector directory, whoever wrote it, by TensorBoard's own rules."""
 
 import dataclasses
+import json
+import math
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +15,9 @@ from google.protobuf import text_format
 from tensorboard.plugins.projector import ProjectorConfig
 
 from components.projector_exporter import reader
+from components.projector_exporter.bookmarks import NO_COLOR
 from components.projector_exporter.metadata import RESERVED_COLUMNS, is_js_number, shown_as_written
+from components.projector_exporter.options import MAX_ROWS
 
 CONFIG = "projector_config.pbtxt"
 _RUN_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -48,6 +53,11 @@ class _Tensor:
     name: str
     values: np.ndarray
     metadata_path: str
+
+    @property
+    def table(self) -> tuple[str, int]:
+        """Tells tables apart: the file of the labels, and how many of them there must be."""
+        return self.metadata_path, len(self.values)
 
 
 class _Findings(list[Violation]):
@@ -92,16 +102,23 @@ def verify_contents(directory: str) -> list[Violation]:
         return found
     tensors = _file_tensors(directory, config, found)
     tensors += _checkpoint_tensors(directory, config, found)
+    columns: dict[tuple[str, int], Sequence[str]] = {}
     for tensor in tensors:
         _check_tensor(tensor, found)
         if not tensor.metadata_path:
             found.add(CONFIG, None, f"tensor {tensor.name!r} is listed too, without any labels")
-        elif path := _asset(directory, tensor.metadata_path, found):
-            _check_metadata(path, tensor.metadata_path, len(tensor.values), found)
+        elif tensor.table not in columns:
+            path = _asset(directory, tensor.metadata_path, found)
+            columns[tensor.table] = _check_metadata(path, *tensor.table, found) if path else ()
+    by_name = {tensor.name: tensor for tensor in tensors}
     for embedding in config.embeddings:
-        for asset in (embedding.bookmarks_path, embedding.sprite.image_path):
-            if asset:
-                _asset(directory, asset, found)
+        if embedding.sprite.image_path:
+            _asset(directory, embedding.sprite.image_path, found)
+        file = embedding.bookmarks_path
+        path = _asset(directory, file, found) if file else None
+        shown = by_name.get(embedding.tensor_name.removesuffix(":0"))
+        if path and shown:
+            _check_bookmarks(path, file, shown.values.shape, columns.get(shown.table, ()), found)
     return found
 
 
@@ -240,11 +257,11 @@ def _check_tensor(tensor: _Tensor, found: _Findings) -> None:
     rows, columns = values.shape
     if rows < 2:
         found.add(tensor.file, None, f"{tensor.name!r} has {rows} rows; 2 points are the least")
-    if rows > reader.MAX_ROWS:
+    if rows > MAX_ROWS:
         found.add(
             tensor.file,
             None,
-            f"{tensor.name!r} has {rows} rows; only the first {reader.MAX_ROWS} are shown",
+            f"{tensor.name!r} has {rows} rows; only the first {MAX_ROWS} are shown",
         )
     if columns < 3:
         found.add(
@@ -260,7 +277,8 @@ def _check_tensor(tensor: _Tensor, found: _Findings) -> None:
         )
 
 
-def _check_metadata(path: str, name: str, points: int, found: _Findings) -> None:
+def _check_metadata(path: str, name: str, points: int, found: _Findings) -> Sequence[str]:
+    """Returns the names of the columns, none if TensorBoard cannot read them."""
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
     header = b"\t" in content.partition(b"\n")[0]
@@ -272,15 +290,16 @@ def _check_metadata(path: str, name: str, points: int, found: _Findings) -> None
         found.add(
             name, row if row >= 0 else None, f"is not UTF-8, and is not served: {error.reason}"
         )
-        return
+        return ()
     except reader.ParsingHangsError as error:
         found.add(name, None, f'TensorBoard hangs at "Parsing metadata…": {error}')
-        return
+        return ()
     _check_lines(name, content.decode().split("\n")[header:], seen[header:], found)
     columns, rows = reader.parse_table(seen)
     _check_columns(name, columns, found)
     _check_row_count(name, columns, len(rows), points, found)
     _check_cells(name, columns, rows, found)
+    return columns
 
 
 def _check_lines(name: str, written: Sequence[str], seen: Sequence[str], found: _Findings) -> None:
@@ -342,3 +361,92 @@ def _check_cells(
                     number,
                     f"column {column!r} is {cell!r}, which becomes a number and is shown otherwise",
                 )
+
+
+def _check_bookmarks(
+    path: str, name: str, shape: Sequence[int], columns: Sequence[str], found: _Findings
+) -> None:
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            text = file.read().decode("utf-8-sig")
+        states = json.loads(text, parse_int=float, parse_constant=_refuse_constant)
+    except ValueError as error:
+        found.add(name, None, f"is not JSON, and no bookmark is listed: {error}")
+        return
+    if not isinstance(states, list) or not all(isinstance(state, dict) for state in states):
+        found.add(name, None, "is not a JSON array of states: no bookmark can be listed")
+        return
+    for number, state in enumerate(states):
+        for problem in _state_problems(state, shape, columns):
+            found.add(name, None, f"bookmark {number} {problem}")
+        for row, problem in _projection_problems(state):
+            found.add(name, row, f"bookmark {number} {problem}")
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _state_problems(
+    state: dict[str, Any], shape: Sequence[int], columns: Sequence[str]
+) -> Iterator[str]:
+    """Tells what is wrong with a bookmark, but for its points."""
+    texts = [f"custom{side}Text" for side in ("XLeft", "XRight", "YUp", "YDown")]
+    if missing := [key for key in texts if not isinstance(state.get(key), str)]:
+        yield f"has no text {', '.join(missing)}: a click does nothing"
+    if state.get("dataSetDimensions") != list(shape):
+        yield f"has dataSetDimensions {state.get('dataSetDimensions')}; expected {list(shape)}"
+    for key, more in (
+        ("selectedLabelOption", ()),
+        ("selectedColorOptionName", (NO_COLOR,)),
+        ("customSelectedSearchByMetadataOption", ()),
+    ):
+        # Columns that cannot be read are a finding of their own.
+        if columns and state.get(key) not in (None, *more, *columns):
+            yield f"has {key} {state[key]!r}, which is no column of the metadata"
+    if _coordinates(state) is None:
+        yield (
+            f"has selectedProjection {state.get('selectedProjection')!r}; expected 'pca' with 2 or "
+            "3 pcaComponentDimensions, 'umap', 'tsne' or 'custom': a click does nothing"
+        )
+    points, filtered = state.get("projections"), state.get("filteredPoints")
+    if not isinstance(points, list) or not isinstance(filtered, list | None):
+        yield "needs a list of projections, and of filteredPoints if there are any"
+        return
+    if outside := [point for point in filtered or () if not _is_row(point, shape[0])]:
+        yield f"has filteredPoints of which {outside[0]!r} is no row of the tensor"
+    expected = shape[0] if filtered is None else len(filtered)
+    if len(points) != expected:
+        yield f"has {len(points)} projections for {expected} points"
+
+
+def _is_row(point: object, rows: int) -> bool:
+    return isinstance(point, float) and point.is_integer() and 0 <= point < rows
+
+
+def _projection_problems(state: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Tells which points of a bookmark have no place."""
+    points = state.get("projections")
+    needed = _coordinates(state) or []
+    for row, point in enumerate(points if isinstance(points, list) else ()):
+        values = point if isinstance(point, dict) else {}
+        for key in {**dict.fromkeys(needed), **values}:
+            value = values.get(key)
+            if not isinstance(value, float) or not math.isfinite(value):
+                yield row, f"has {key} {value!r} in its projections; expected a finite number"
+
+
+def _coordinates(state: dict[str, Any]) -> list[str] | None:
+    """Names the coordinates that a bookmark shows; None if TensorBoard cannot tell."""
+    kind = state.get("selectedProjection")
+    if kind == "custom":
+        return ["linear-x", "linear-y"]
+    if kind == "pca":
+        components = state.get("pcaComponentDimensions")
+        if not isinstance(components, list) or len(components) not in (2, 3):
+            return None
+        return [f"pca-{c:g}" if isinstance(c, float) else f"pca-{c}" for c in components]
+    if kind in ("umap", "tsne"):
+        is_3d = state.get("umapIs3d" if kind == "umap" else "tSNEis3d")
+        return [f"{kind}-{axis}" for axis in range(3 if is_3d else 2)]
+    return None

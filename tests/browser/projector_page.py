@@ -5,9 +5,14 @@ import types
 from typing import Any
 
 import numpy as np
+import pytest
 from playwright.sync_api import ConsoleMessage, Frame, Locator, sync_playwright
 
 CHROMIUM = pathlib.Path("/usr/bin/chromium")
+MARKS = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"There is no {CHROMIUM}."),
+]
 # For a busy machine; a page takes a few seconds.
 TIMEOUT_MS = 120_000
 # WebGL without a GPU, and no errands of the browser's own.
@@ -64,12 +69,15 @@ class ProjectorPage:
         nested.locator("vz-projector").wait_for(state="attached")
         self._wait_until_drawn()
         if self._ask("projector.dataPanel.selectedRun") != run:
-            self._ask(
-                """{ projector.dataSetBefore = projector.originalDataSet;
-                     projector.dataPanel.selectedRun = argument }""",
-                run,
-            )
-            self._wait_until_drawn()
+            self._choose("selectedRun", run)
+
+    def open_tensor(self, name: str) -> None:
+        """Chooses another tensor of the run and waits until it is there.
+
+        Args:
+            name: As the checkpoint has it.
+        """
+        self._choose("selectedTensor", name)
 
     def points_drawn(self) -> int:
         """Counts the points that have a place in the scene."""
@@ -85,6 +93,10 @@ class ProjectorPage:
                 .filter(name => name !== null).map(name => point.projections[name]))"""
         )
         return np.array(rows, float)
+
+    def vectors(self) -> np.ndarray:
+        """Reads the points of the tensor that is shown, floats [points, columns]."""
+        return np.array(self._ask("projector.dataSet.points.map(point => [...point.vector])"))
 
     def label_of(self, row: int) -> str:
         """Reads what TensorBoard says when the mouse is on a point.
@@ -126,8 +138,15 @@ class ProjectorPage:
             What the page says of the matches.
         """
         self._ask("{ projector.inspectorPanel.selectedMetadataField = argument }", column)
-        self._scene().locator("vz-projector-inspector-panel #search-box input").fill(text)
-        return self._scene().locator("vz-projector-inspector-panel #search-box .info").inner_text()
+        box = self._scene().locator("vz-projector-inspector-panel #search-box")
+        box.locator("input").fill("")  # The same text as before would not be looked for again.
+        box.locator("input").fill(text)
+        return box.locator(".info").inner_text()
+
+    def selected_rows(self) -> list[int]:
+        """Lists the points that are selected, such as the matches of a search."""
+        rows: list[int] = self._ask("projector.selectedPointIndices")
+        return rows
 
     def selected(self) -> dict[str, str]:
         """Reads what colors and labels the points, and which tab is open."""
@@ -195,6 +214,14 @@ class ProjectorPage:
 
     def _ask(self, expression: str, argument: object = None) -> Any:
         return self._scene().evaluate(_function(expression), argument)
+
+    def _choose(self, menu: str, entry: str) -> None:
+        self._ask(
+            """{ projector.dataSetBefore = projector.originalDataSet;
+                 projector.dataPanel[argument[0]] = argument[1] }""",
+            [menu, entry],
+        )
+        self._wait_until_drawn()
 
     def _wait_until_drawn(self) -> None:
         # The projection comes last, and the dialog with the progress goes after it.

@@ -10,13 +10,10 @@ import tensorflow as tf
 
 from components.projector_exporter.bookmarks import encode_bookmarks
 from components.projector_exporter.layouts import Layout, compute_layouts
-from tests.browser.projector_page import CHROMIUM, ProjectorPage
+from tests.browser.projector_page import MARKS, ProjectorPage
 from tests.tensorboard import TensorBoard
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"There is no {CHROMIUM}."),
-]
+pytestmark = MARKS
 
 ROWS, COLUMNS, LAID_OUT = 600, 16, 200
 TOPICS = ("actors", "music", "places")

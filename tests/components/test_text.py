@@ -1,8 +1,11 @@
+import collections
 import functools
 import json
+import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -74,6 +77,65 @@ def test_ids_are_frequency_ranks_and_labels_pass(transform):
     assert ids == [[1, 2, 4], [], [1, 2, 1, 3]]
     assert labels == [0, 1, 0]
     assert output.vocabulary_size_by_name(text.VOCABULARY) == 4
+
+
+def test_token_counts_are_those_of_the_vocabulary(transform):
+    # As many b as c: order and the cut between them must be those of the vocabulary.
+    texts = ["a b c", "", "A B. c d " * 3, "the the the the the"] * 2
+    _, _, output = transform(texts, skip_top=1, min_frequency=7, vocabulary_size=2)
+    assert text.read_vocabulary(output) == ["c", "b"]
+    counts = text.read_token_counts(output)
+    assert counts is not None
+    assert counts.tolist() == [8, 8]
+    assert counts.dtype == np.int64
+
+
+def test_token_counts_of_many_batches_are_exact(transform):
+    words = [f"w{i}" for i in range(300)]
+    texts = [" ".join(words[: i % 300 + 1]) for i in range(0, 6000, 7)]
+    _, _, output = transform(texts)
+    expected = collections.Counter(" ".join(texts).split())
+    counts = text.read_token_counts(output)
+    assert counts is not None
+    assert dict(zip(text.read_vocabulary(output), counts.tolist(), strict=True)) == expected
+
+
+def _transform_words(tmp_path, words, *vocabularies):
+    """What somebody else's Transform writes, with (name, store_frequency) vocabularies."""
+
+    def preprocessing_fn(inputs):
+        for name, store_frequency in vocabularies:
+            tft.vocabulary(inputs["x"], vocab_filename=name, store_frequency=store_frequency)
+        return inputs
+
+    metadata = tft.DatasetMetadata.from_feature_spec({"x": tf.io.FixedLenFeature([], tf.string)})
+    with tft_beam.Context(temp_dir=str(tmp_path / "temp")):
+        rows = [{"x": word} for word in words]
+        transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(preprocessing_fn)
+        transform_fn | tft_beam.WriteTransformFn(str(tmp_path / "output"))
+    return tft.TFTransformOutput(str(tmp_path / "output"))
+
+
+def test_token_counts_of_tokens_with_spaces(tmp_path):
+    words = ["New York", " ", "7 x", "7 x", "new "]
+    output = _transform_words(tmp_path, words, (text.VOCABULARY, False), (text.TOKEN_COUNTS, True))
+    assert text.read_vocabulary(output) == ["7 x", "new ", "New York", " "]
+    counts = text.read_token_counts(output)
+    assert counts is not None
+    assert counts.tolist() == [2, 1, 1, 1]
+
+
+def test_somebody_elses_transform_has_no_token_counts(tmp_path):
+    output = _transform_words(tmp_path, ["a"], (text.VOCABULARY, False))
+    assert text.read_token_counts(output) is None
+
+
+def test_token_counts_of_another_vocabulary_are_refused(transform):
+    _, _, output = transform(["a a b"])
+    path = pathlib.Path(output.vocabulary_file_by_name(text.TOKEN_COUNTS))
+    path.write_text("2 b\n1 a\n")
+    with pytest.raises(ValueError, match="token_counts has 2 tokens that are not the 2 of"):
+        text.read_token_counts(output)
 
 
 def test_out_of_vocabulary_has_the_last_id(transform):
@@ -161,6 +223,11 @@ def test_subwords_split_unseen_words_and_serve_in_a_fresh_process(transform, tmp
 
     vocabulary = text.read_vocabulary(output)
     assert len(vocabulary) <= 50
+    counts = text.read_token_counts(output)
+    assert counts is not None
+    every_id = np.concatenate(ids).astype(np.int64)
+    occurrences = np.bincount(every_id, minlength=text.embedding_rows(len(vocabulary)))
+    np.testing.assert_array_equal(counts, occurrences[text.FIRST_TOKEN_ID : -1])
     (row,) = serve(output, ["Cooking"])
     pieces = [vocabulary[i - text.FIRST_TOKEN_ID] for i in row]
     assert pieces == ["c", "##o", "##o", "##k", "##ing"]

@@ -124,6 +124,7 @@ def project(
                 },
                 "vocabulary": {"size": 1000, "skip_top": 10},
                 "training": {"epochs": 10},
+                "projection": {"probe_words": ["wonderful"]},
                 "evaluation": {"min_accuracy": 0.75},
             }
         )

@@ -70,6 +70,8 @@ def test_a_pipeline_from_its_creation_to_its_deletion(
         step: "CACHED" if step == "ImportSchemaGen" else "COMPLETE" for step in STEPS
     }
     assert len(project.artifacts("EmbeddingProjection")) == 2
+    overlap = project.artifact("EmbeddingProjection").custom_properties["neighbor_overlap"]
+    assert 0 < overlap.double_value <= 1
     assert len(list((project.root / "serving").iterdir())) == 2
 
     deleted = project.tfx("pipeline", "delete", "--pipeline_name", "own")
@@ -88,6 +90,7 @@ def assert_report_is_for_people(printed: str, project: Project) -> None:
     projection = project.artifact("EmbeddingProjection").uri
     assert f"Projection:  {projection}" in lines
     assert f"See it:      tensorboard --logdir {projection}" in lines
+    assert any(line.startswith("Nearest to   wonderful: ") for line in lines)
     assert "blessed" in printed
     assert "Traceback" not in printed
     assert "Warning" not in printed
@@ -114,13 +117,16 @@ def assert_projection_shows_the_model(project: Project) -> None:
 
     with TensorBoard(pathlib.Path(projection.uri)) as tensorboard:
         (run,) = tensorboard.json("runs")
-        (info,) = tensorboard.json("info", run=run)["embeddings"]
+        info, normalized = tensorboard.json("info", run=run)["embeddings"]
         name = info["tensorName"]
         shown = np.frombuffer(tensorboard.get("tensor", run=run, name=name), np.float32)
         header, *rows = tensorboard.get("metadata", run=run, name=name).decode().splitlines()
-    assert info["tensorShape"] == [len(words), matrix.shape[1]]
-    labels = [row.split("\t")[header.split("\t").index("token")] for row in rows]
-    assert labels == words
+        bookmarks = json.loads(tensorboard.get("bookmarks", run=run, name=name))
+    assert info["tensorShape"] == normalized["tensorShape"] == [len(words), matrix.shape[1]]
+    assert [state["label"] for state in bookmarks] == ["PCA", "t-SNE"]
+    columns = header.split("\t")
+    assert columns == ["token", "id", "rank", "count", "norm", "P(pos)", "class", "strength"]
+    assert [row.split("\t")[0] for row in rows] == words
     np.testing.assert_array_equal(
         shown.reshape(info["tensorShape"]), matrix[text.FIRST_TOKEN_ID :][: len(words)]
     )

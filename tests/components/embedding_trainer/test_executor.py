@@ -62,6 +62,24 @@ def test_two_classes_are_learned_and_served(two_classes: str, tmp_path: pathlib.
     assert os.listdir(model.uri) == ["Format-Serving"]
 
 
+def test_single_tokens_are_served_by_id(two_classes: str, tmp_path: pathlib.Path) -> None:
+    model = harness.execute(two_classes, str(tmp_path), max_tokens_per_example=3, **FAST)
+    words = ["good", "awful", "scene"]
+    vocabulary = _vocabulary(two_classes)
+    ids = np.array([vocabulary.index(word) for word in words]) + FIRST_TOKEN_ID
+
+    serve = tf.saved_model.load(harness.serving_directory(model)).signatures["serve_token_ids"]
+    by_id = serve(token_ids=tf.constant(ids[:, None], tf.int64))["probabilities"].numpy()
+
+    by_text, _ = serve_in_a_fresh_process(model, [*words, "good awful awful"])
+    np.testing.assert_allclose(by_id, by_text[:3], rtol=1e-6)
+    good, awful, _ = ids
+    rows = tf.constant([[good, awful, awful, good, good], [good, 0, 0, 0, 0], [0] * 5], tf.int64)
+    padded = serve(token_ids=rows)["probabilities"].numpy()
+    np.testing.assert_allclose(padded[:2], [by_text[3], by_text[0]], rtol=1e-6)
+    assert np.isfinite(padded).all()
+
+
 def test_a_class_that_no_training_example_has_is_served(
     two_classes: str, tmp_path: pathlib.Path
 ) -> None:

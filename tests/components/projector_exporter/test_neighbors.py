@@ -23,7 +23,6 @@ def test_neighbors_come_by_falling_cosine() -> None:
     expected = [2 / 5**0.5, 0, 1 / 1.01**0.5, 0]
     np.testing.assert_allclose(np.asarray(found.columns["cosine"]), expected, atol=1e-6)
     assert found.missing == []
-    assert str(found) == "bad: awful 0.89, nothing 0.00\ngood: great 1.00, nothing 0.00"
 
 
 def test_probe_words_without_a_row_or_a_direction_are_reported() -> None:
@@ -31,7 +30,6 @@ def test_probe_words_without_a_row_or_a_direction_are_reported() -> None:
 
     assert found.columns["probe"] == [b"bad"]
     assert found.missing == ["Good", "nothing"]
-    assert str(found).endswith("Good: no row in the embedding\nnothing: no row in the embedding")
 
 
 def test_a_small_vocabulary_has_fewer_neighbors() -> None:

@@ -5,7 +5,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-
 from components.projector_exporter.picture import draw_picture
 
 RANDOM = np.random.default_rng(1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from components.projector_exporter import metadata, reader
-from components.projector_exporter.writer import VARIABLE, export_embedding
+from components.projector_exporter.options import MAX_ROWS
+from tests.components.projector_exporter.exporting import EMBEDDING, write_export
 from tests.tensorboard import TensorBoard
 
 # A table of more than one chunk, with every kind of token.
@@ -20,8 +21,8 @@ MATRIX = np.random.default_rng(1).normal(size=(len(TOKENS), 5)).astype(np.float3
 @pytest.fixture(scope="module")
 def tensorboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TensorBoard]:
     logdir = tmp_path_factory.mktemp("projection")
-    export_embedding(str(logdir / "7"), TOKENS, MATRIX)
-    export_embedding(str(logdir / "12"), TOKENS[:100], -MATRIX[:100])
+    write_export(str(logdir / "7"), TOKENS, MATRIX)
+    write_export(str(logdir / "12"), TOKENS[:100], -MATRIX[:100])
     with TensorBoard(logdir) as server:
         yield server
 
@@ -33,14 +34,14 @@ def test_every_export_is_a_run(tensorboard: TensorBoard) -> None:
 def test_the_embedding_is_the_only_tensor(tensorboard: TensorBoard) -> None:
     (embedding,) = tensorboard.json("info", run="7")["embeddings"]
     assert embedding == {
-        "tensorName": VARIABLE,
+        "tensorName": EMBEDDING,
         "tensorShape": list(MATRIX.shape),
         "metadataPath": "metadata.tsv",
     }
 
 
 def test_rows_and_labels_are_those_exported(tensorboard: TensorBoard) -> None:
-    what = {"name": VARIABLE, "num_rows": str(reader.MAX_ROWS)}
+    what = {"name": EMBEDDING, "num_rows": str(MAX_ROWS)}
     for run, tokens, matrix in [("7", TOKENS, MATRIX), ("12", TOKENS[:100], -MATRIX[:100])]:
         points = np.frombuffer(tensorboard.get("tensor", run=run, **what), np.float32)
         served = tensorboard.get("metadata", run=run, **what)
@@ -56,9 +57,9 @@ def test_the_reader_sees_what_the_server_sends(
 ) -> None:
     del tensorboard  # One server at a time is enough for a small machine.
     logdir = tmp_path_factory.mktemp("foreign")
-    export_embedding(str(logdir), TOKENS[:4], MATRIX[:4])
+    write_export(str(logdir), TOKENS[:4], MATRIX[:4])
     content = "word\tn\r\na\rb\t1\r\n\n\ufeffc\u2028\t2\nd\x0b\x85\t3\n\x00\t4".encode()
     (logdir / "metadata.tsv").write_bytes(content)
     with TensorBoard(logdir) as server:
-        served = server.get("metadata", run=".", name=VARIABLE)
+        served = server.get("metadata", run=".", name=EMBEDDING)
     assert served == reader.served_text(content).encode()

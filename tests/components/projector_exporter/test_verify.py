@@ -1,5 +1,7 @@
+import json
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import tensorflow as tf
 
 from components.projector_exporter.__main__ import main
 from components.projector_exporter.verify import Violation, verify
-from components.projector_exporter.writer import export_embedding
+from tests.components.projector_exporter.exporting import write_export
 
 TOKENS = [b"good", b"bad", b"film", b"plot"]
 
@@ -16,7 +18,7 @@ TOKENS = [b"good", b"bad", b"film", b"plot"]
 def export(tmp_path: pathlib.Path) -> pathlib.Path:
     """A directory with nothing wrong."""
     matrix = np.arange(16, dtype=np.float32).reshape(4, 4)
-    export_embedding(str(tmp_path / "export"), TOKENS, matrix)
+    write_export(str(tmp_path / "export"), TOKENS, matrix)
     return tmp_path / "export"
 
 
@@ -241,3 +243,98 @@ def test_command_line(export: pathlib.Path, capsys: pytest.CaptureFixture[str]) 
 
     assert main(["verify", str(export / "missing")]) == 1
     assert "not a directory" in capsys.readouterr().err
+
+
+PLACES = [{"pca-0": float(row), "pca-1": 1, "umap-0": 2, "umap-1": -0.5} for row in range(4)]
+STATE: dict[str, Any] = {
+    "label": "PCA",
+    "selectedProjection": "pca",
+    "dataSetDimensions": [4, 4],
+    "pcaComponentDimensions": [0, 1],
+    "projections": PLACES,
+    "selectedLabelOption": "token",
+    "selectedColorOptionName": "No color map",
+    "customSelectedSearchByMetadataOption": "id",
+    **{f"custom{side}Text": "" for side in ("XLeft", "XRight", "YUp", "YDown")},
+}
+
+
+def _bookmark_violations(export: pathlib.Path, content: str) -> list[tuple[int | None, str]]:
+    _configured(
+        f'embeddings {{ {NAME} metadata_path: "metadata.tsv" bookmarks_path: "bookmarks.json" }}'
+    )(export)
+    (export / "bookmarks.json").write_text(content)
+    violations = verify(str(export))
+    assert {violation.file for violation in violations} <= {"bookmarks.json"}
+    return [(violation.row, violation.problem) for violation in violations]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"selectedColorOptionName": "norm"},
+        {"selectedProjection": "umap"},
+        {"projections": PLACES[:2], "filteredPoints": [3, 0]},
+    ],
+)
+def test_bookmarks_that_load(export: pathlib.Path, change: dict[str, Any]) -> None:
+    states = [STATE, STATE | change]
+    assert _bookmark_violations(export, json.dumps(states)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "row", "problem"),
+    [
+        ({"customYUpText": None}, None, "no text customYUpText"),
+        ({"dataSetDimensions": [4, 5]}, None, "expected [4, 4]"),
+        ({"projections": PLACES[:3]}, None, "3 projections for 4 points"),
+        ({"projections": PLACES[:3], "filteredPoints": [0, 1]}, None, "3 projections for 2"),
+        ({"projections": PLACES[:2], "filteredPoints": [0, 4]}, None, "4.0 is no row"),
+        ({"projections": None}, None, "needs a list of projections"),
+        ({"selectedProjection": "PCA"}, None, "selectedProjection 'PCA'"),
+        ({"pcaComponentDimensions": [0]}, None, "2 or 3 pcaComponentDimensions"),
+        ({"pcaComponentDimensions": [0, 7], "projections": PLACES[:0]}, None, "0 projections"),
+        ({"projections": [*PLACES[:3], {"pca-0": 1}]}, 3, "pca-1 None"),
+        ({"projections": [*PLACES[:3], PLACES[0] | {"umap-1": "1"}]}, 3, "umap-1 '1'"),
+        ({"projections": [PLACES[0], PLACES[1] | {"pca-0": 10**400}, *PLACES[2:]]}, 1, "pca-0 inf"),
+        ({"selectedLabelOption": "word"}, None, "'word', which is no column"),
+        ({"selectedColorOptionName": "class"}, None, "'class', which is no column"),
+        ({"customSelectedSearchByMetadataOption": "x"}, None, "'x', which is no column"),
+    ],
+)
+def test_bookmarks_that_do_not_load(
+    export: pathlib.Path, change: dict[str, Any], row: int | None, problem: str
+) -> None:
+    ((found_row, found),) = _bookmark_violations(export, json.dumps([STATE, STATE | change]))
+    assert found_row == row
+    assert found.startswith("bookmark 1 ")
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is not JSON"),
+        ('[{"label": NaN}]', "NaN is no JSON"),
+        ("{}", "not a JSON array"),
+        ("[1]", "not a JSON array"),
+    ],
+)
+def test_files_that_are_no_bookmarks(export: pathlib.Path, content: str, problem: str) -> None:
+    ((row, found),) = _bookmark_violations(export, content)
+    assert row is None
+    assert problem in found
+
+
+def test_labels_of_two_tensors_are_reported_once(tmp_path: pathlib.Path) -> None:
+    write_export(tmp_path / "export", TOKENS, np.eye(4, dtype=np.float32), normalized=True)
+    table = "token\tid\ngood\t1\n\t2\nfilm\t3\nplot\t4\n"
+    assert [row for row, _ in _metadata_violations(tmp_path / "export", table.encode())] == [1]
+
+
+def test_an_export_has_bookmarks_that_load(tmp_path: pathlib.Path) -> None:
+    matrix = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    tokens = [b"word%d" % row for row in range(50)]
+    write_export(tmp_path / "export", tokens, matrix, layouts=("tsne",), layout_rows=20)
+    assert verify(str(tmp_path / "export")) == []

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from components.projector_exporter import metadata, reader
+from components.projector_exporter.export import Export
 from components.projector_exporter.verify import verify
-from components.projector_exporter.writer import VARIABLE, Export, export_embedding
+from tests.components.projector_exporter.exporting import EMBEDDING, write_export
 
 TOKENS = [b"good", b"007", b"a\tb", "日本語".encode()]
 MATRIX = np.arange(16, dtype=np.float32).reshape(4, 4)
@@ -19,7 +20,7 @@ WITH_NAN = MATRIX + np.array([[0], [np.nan], [np.inf], [0]], np.float32)
 
 def _points(directory: pathlib.Path) -> np.ndarray:
     prefix = tf.train.latest_checkpoint(str(directory))
-    return tf.train.load_variable(prefix, VARIABLE)
+    return tf.train.load_variable(prefix, EMBEDDING)
 
 
 def _table(directory: pathlib.Path) -> tuple[list[str], list[list[str]]]:
@@ -30,9 +31,9 @@ def _table(directory: pathlib.Path) -> tuple[list[str], list[list[str]]]:
 def test_the_whole_directory(tmp_path: pathlib.Path) -> None:
     directory = tmp_path / "1"
     directory.mkdir()  # As TFX does.
-    export = export_embedding(str(directory), TOKENS, MATRIX, first_token_id=1)
+    made = write_export(str(directory), TOKENS, MATRIX)
 
-    assert export == Export(rows=4, dimensions=4, rows_left_out=0)
+    assert made == Export(rows=4, dimensions=4, rows_left_out=0)
     np.testing.assert_array_equal(_points(directory), MATRIX)
     columns, rows = _table(directory)
     assert columns == ["token", "id", "norm"]
@@ -57,14 +58,14 @@ def test_the_whole_directory(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_embedding_is_the_only_variable(tmp_path: pathlib.Path) -> None:
-    export_embedding(str(tmp_path / "1"), TOKENS, MATRIX)
+    write_export(str(tmp_path / "1"), TOKENS, MATRIX)
     variables = dict(tf.train.list_variables(tf.train.latest_checkpoint(str(tmp_path / "1"))))
     assert variables.pop("_CHECKPOINTABLE_OBJECT_GRAPH") == []
     assert variables == {"embedding/.ATTRIBUTES/VARIABLE_VALUE": [4, 4]}
 
 
 def test_the_directory_may_be_moved(tmp_path: pathlib.Path) -> None:
-    export_embedding(str(tmp_path / "1"), TOKENS, MATRIX)
+    write_export(str(tmp_path / "1"), TOKENS, MATRIX)
     (tmp_path / "1").rename(tmp_path / "moved")
     assert verify(str(tmp_path / "moved")) == []
 
@@ -89,7 +90,7 @@ def test_row_i_shows_what_was_exported_as_row_i(
     matrix = np.nan_to_num(matrix, posinf=1e38, neginf=-1e38)
     with tempfile.TemporaryDirectory() as parent:
         directory = pathlib.Path(parent, "1")
-        export_embedding(str(directory), tokens, matrix)
+        write_export(str(directory), tokens, matrix)
         assert verify(str(directory)) == []
         np.testing.assert_array_equal(_points(directory)[:, :columns], matrix)
         _, table = _table(directory)
@@ -97,8 +98,8 @@ def test_row_i_shows_what_was_exported_as_row_i(
 
 
 def test_two_columns_get_a_third_of_zeros(tmp_path: pathlib.Path) -> None:
-    export = export_embedding(str(tmp_path / "1"), TOKENS, MATRIX[:, :2])
-    assert export.dimensions == 2
+    made = write_export(str(tmp_path / "1"), TOKENS, MATRIX[:, :2])
+    assert made.dimensions == 2
     np.testing.assert_array_equal(_points(tmp_path / "1"), np.pad(MATRIX[:, :2], [(0, 0), (0, 1)]))
 
 
@@ -107,8 +108,8 @@ def test_rows_that_tensorboard_has_no_room_for_are_left_out_and_counted(
 ) -> None:
     tokens = [f"word{i}".encode() for i in range(100_007)]
     matrix = np.random.default_rng(1).normal(size=(100_007, 3)).astype(np.float32)
-    export = export_embedding(str(tmp_path / "1"), tokens, matrix)
-    assert export == Export(rows=100_000, dimensions=3, rows_left_out=7)
+    made = write_export(str(tmp_path / "1"), tokens, matrix)
+    assert made == Export(rows=100_000, dimensions=3, rows_left_out=7)
     np.testing.assert_array_equal(_points(tmp_path / "1"), matrix[:100_000])
     assert verify(str(tmp_path / "1")) == []
 
@@ -126,25 +127,25 @@ def test_what_cannot_be_shown_is_refused_and_leaves_nothing(
     tokens: list[bytes], matrix: np.ndarray, message: str, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        export_embedding(str(tmp_path / "1"), tokens, matrix)
+        write_export(str(tmp_path / "1"), tokens, matrix)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path: pathlib.Path) -> None:
     (tmp_path / "1").mkdir()
     with pytest.raises(ValueError, match="Row 3 takes"):
-        export_embedding(str(tmp_path / "1"), [*TOKENS[:3], b"x" * 600_000], MATRIX)
+        write_export(str(tmp_path / "1"), [*TOKENS[:3], b"x" * 600_000], MATRIX)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     assert list((tmp_path / "1").iterdir()) == []
 
 
 def test_an_export_is_not_changed_in_place(tmp_path: pathlib.Path) -> None:
-    export_embedding(str(tmp_path / "1"), TOKENS, MATRIX)
+    write_export(str(tmp_path / "1"), TOKENS, MATRIX)
     with pytest.raises(FileExistsError, match="not empty"):
-        export_embedding(str(tmp_path / "1"), TOKENS, -MATRIX)
+        write_export(str(tmp_path / "1"), TOKENS, -MATRIX)
     np.testing.assert_array_equal(_points(tmp_path / "1"), MATRIX)
 
 
 def test_a_name_that_fails_as_a_run_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match=r"'a\+b' fails as the name of a run"):
-        export_embedding(str(tmp_path / "a+b"), TOKENS, MATRIX)
+        write_export(str(tmp_path / "a+b"), TOKENS, MATRIX)

@@ -1,0 +1,191 @@
+"""Whole exports, as their defaults make them, in a real TensorBoard in a real browser."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from components.projector_exporter.export import Embedding, export_embedding
+from components.projector_exporter.metadata import escape, unescape
+from components.projector_exporter.writer import VARIABLE
+from tests.browser.projector_page import MARKS, ProjectorPage
+from tests.tensorboard import TensorBoard
+
+pytestmark = MARKS
+
+COLUMNS = ["token", "id", "rank", "count", "norm", "P(pos)", "class", "strength"]
+ORDINARY = [f"word{row}".encode() for row in range(300)]
+NASTY = [
+    *(b"\t", b"\n", b"\r\n", b"a\tb", b"a\nb", b"a\rb", b"\na", b"a\t", b"a\x00b", b"\x1b[31m"),
+    *(b"", b" ", b"   ", b" a", b"a ", b"a  b", "\u00a0".encode(), "\u2028".encode()),
+    *(b"007", b"1e3", b"0x1F", b"Infinity", b"-Infinity", b"NaN", b"0", b"-0", b"+1", b"1.50"),
+    *(b"10", b"3.14", b"0b1", b".5", b"12345678901234567890", b" 7", b"null", b"undefined"),
+    *(b"twice", b"twice", b"Twice", b"__next__", b"__seq_next__", b"__proto__", b"constructor"),
+    *(b"token", b"id", b"label", b"\\", b"\\t", b"\\&", b"\\s", b"'", b'"a"', b'"', b"a,b", b"#"),
+    *(b"<b>bold</b>", b"&amp;", b"<script>throw 1</script>", b"{{token}}", b"[[token]]", b"%41"),
+    *(text.encode() for text in ("naïve", "nai\u0308ve", "映画", "фильм", "\u0301", "Z̷̛a̸lgo̵")),
+    *(
+        text.encode()
+        for text in ("فيلم", "סרט", "\u202eabc", "👍🏽", "👩\u200d👩\u200d👧", "🇩🇪", "\ufeff")
+    ),
+    *(b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80", b"x" * 20_000),
+]
+# Together more than what TensorBoard decodes at once.
+LONG = ["é".encode() * 200_000, "映".encode() * 130_000, "é".encode() * 200_001]
+
+
+def model(tokens: Sequence[bytes], dimensions: int) -> Embedding:
+    """Makes an embedding with a class that its first column tells."""
+    matrix = np.random.default_rng(3).normal(size=(len(tokens), dimensions)).astype(np.float32)
+    return Embedding(
+        tokens,
+        matrix,
+        counts=np.arange(len(tokens), 0, -1) ** 2,
+        class_names=("neg", "pos"),
+        classify=lambda ids: np.stack([1 - odds(matrix), odds(matrix)], axis=1)[ids - 1],
+    )
+
+
+def odds(matrix: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-3 * matrix[:, 0]))
+
+
+def with_equal_rows(embedding: Embedding) -> Embedding:
+    """Gives the first two words no vector, and the next two the same one."""
+    matrix = embedding.matrix.copy()
+    matrix[:2] = 0
+    matrix[2] = matrix[3]
+    return dataclasses.replace(embedding, matrix=matrix)
+
+
+EMBEDDINGS = {
+    "ordinary": model(ORDINARY, 16),
+    "nasty": with_equal_rows(model(NASTY + LONG, 8)),
+    "flat": model(NASTY, 2),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """An export and the page that shows it."""
+
+    run: str
+    tokens: Sequence[bytes]
+    matrix: np.ndarray
+    cells: Sequence[Sequence[str]]
+    page: ProjectorPage
+
+
+@pytest.fixture(scope="module")
+def logdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    logdir = tmp_path_factory.mktemp("logdir")
+    for run, embedding in EMBEDDINGS.items():
+        export_embedding(str(logdir / run), embedding)
+    return logdir
+
+
+@pytest.fixture(scope="module")
+def tensorboard(logdir: pathlib.Path) -> Iterator[TensorBoard]:
+    with TensorBoard(logdir) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=EMBEDDINGS)
+def opened(
+    request: pytest.FixtureRequest, logdir: pathlib.Path, tensorboard: TensorBoard
+) -> Iterator[Opened]:
+    lines = (logdir / request.param / "metadata.tsv").read_bytes().decode().split("\n")[1:-1]
+    embedding = EMBEDDINGS[request.param]
+    with ProjectorPage() as page:
+        page.open(tensorboard.url, request.param)
+        cells = [line.split("\t") for line in lines]
+        yield Opened(request.param, embedding.tokens, embedding.matrix, cells, page)
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong(opened: Opened) -> Iterator[None]:
+    yield
+    assert opened.page.errors() == []
+
+
+@pytest.fixture
+def screenshots(tmp_path: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(os.environ.get("SCREENSHOTS", tmp_path))
+
+
+def samples(opened: Opened, about: int) -> list[int]:
+    """Chooses about so many rows, the first and the last among them."""
+    last = len(opened.tokens) - 1
+    return [*range(0, last, max(1, last // about)), last]
+
+
+def test_every_row_is_drawn_with_its_label(opened: Opened, screenshots: pathlib.Path) -> None:
+    rows = samples(opened, 80)
+    assert opened.page.points_drawn() == len(opened.tokens)
+
+    labels = [opened.page.label_of(row) for row in rows]
+
+    assert labels == [escape(opened.tokens[row]) for row in rows]
+    assert [unescape(label) for label in labels] == [opened.tokens[row] for row in rows]
+    opened.page.screenshot(screenshots / f"{opened.run}.png")
+
+
+def test_every_column_is_offered(opened: Opened) -> None:
+    assert opened.page.label_options() == opened.page.search_options() == COLUMNS
+    # Not the token: TensorBoard colors by no more than 50 different texts.
+    assert opened.page.color_options() == COLUMNS[1:]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_search_finds_the_row(opened: Opened, column: str) -> None:
+    for row in samples(opened, 5):
+        # Such a long one takes the browser's own text box seconds.
+        text = opened.cells[row][COLUMNS.index(column)].strip(" ")[:1000]
+
+        said = opened.page.search(text, column)
+
+        found = opened.page.selected_rows()
+        assert row in found
+        assert said == f"{len(found)} matches."
+
+
+def test_search_finds_no_other_token(opened: Opened) -> None:
+    labels = [escape(token) for token in opened.tokens]
+    for row in samples(opened, 20):
+        text = labels[row][:40].lower()
+
+        opened.page.search(text, "token")
+
+        found = opened.page.selected_rows()
+        assert found == [row for row, label in enumerate(labels) if text in label.lower()], text
+
+
+@pytest.mark.parametrize("label", ["PCA", "t-SNE"])
+def test_bookmarks_load(opened: Opened, label: str, screenshots: pathlib.Path) -> None:
+    assert opened.page.bookmarks() == ["PCA", "t-SNE"]
+    assert opened.page.search("", "token") == ""
+
+    opened.page.click_bookmark(label)
+
+    tab = "pca" if label == "PCA" else "umap"
+    assert opened.page.selected() == {"color": "strength", "label": "token", "tab": tab}
+    assert opened.page.points_drawn() == len(opened.tokens)
+    for row in samples(opened, 5):
+        assert opened.page.label_of(row) == escape(opened.tokens[row])
+    opened.page.screenshot(screenshots / f"{opened.run}-{label}.png")
+
+
+# The last test: it leaves the page on another tensor.
+def test_the_normalized_tensor_opens(opened: Opened, screenshots: pathlib.Path) -> None:
+    opened.page.open_tensor(VARIABLE.format("normalized"))
+
+    lengths = np.linalg.norm(opened.page.vectors(), axis=1)
+    np.testing.assert_allclose(lengths, opened.matrix.any(axis=1), atol=1e-6)
+    assert opened.page.points_drawn() == len(opened.tokens)
+    for row in samples(opened, 5):
+        assert opened.page.label_of(row) == escape(opened.tokens[row])
+    assert opened.page.bookmarks() == []
+    opened.page.screenshot(screenshots / f"{opened.run}-normalized.png")

@@ -1,0 +1,130 @@
+import json
+import logging
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.projector_exporter import reader
+from components.projector_exporter.export import Embedding, export_embedding
+from components.projector_exporter.options import ExportOptions, from_properties, to_properties
+from components.projector_exporter.verify import verify
+from components.projector_exporter.writer import VARIABLE
+
+ROWS = 60
+TOKENS = [f"word{number}".encode() for number in range(ROWS)]
+MATRIX = np.random.default_rng(1).normal(size=(ROWS, 5)).astype(np.float32)
+
+
+def classify(ids: np.ndarray) -> np.ndarray:
+    """Word number n, with the id n + 1, is positive by n / 100."""
+    positive = (ids - 1) / 100
+    return np.stack([1 - positive, positive], axis=1).astype(np.float32)
+
+
+EMBEDDING = Embedding(
+    TOKENS, MATRIX, counts=np.arange(ROWS, 0, -1), class_names=["neg", "pos"], classify=classify
+)
+
+
+def table(directory: pathlib.Path, name: str = "metadata.tsv") -> dict[str, list[str]]:
+    content = (directory / name).read_bytes()
+    columns, rows = reader.parse_table(reader.stream_lines(content))
+    return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def tensor(directory: pathlib.Path, name: str) -> np.ndarray:
+    prefix = tf.train.latest_checkpoint(str(directory))
+    return tf.train.load_variable(prefix, VARIABLE.format(name))
+
+
+def test_all_there_is_to_see(tmp_path: pathlib.Path) -> None:
+    directory = tmp_path / "1"
+    made = export_embedding(str(directory), EMBEDDING, ExportOptions(probe_words=("word7",)))
+
+    assert (made.rows, made.rows_left_out) == (ROWS, 0)
+    assert verify(str(directory)) == []
+    shown = table(directory)
+    assert list(shown) == ["token", "id", "rank", "count", "norm", "P(pos)", "class", "strength"]
+    assert shown["count"][:2] == ["60", "59"]
+    assert [float(cell) for cell in shown["P(pos)"][:3]] == pytest.approx([0, 0.01, 0.02])
+    np.testing.assert_array_equal(tensor(directory, "embedding"), MATRIX)
+    lengths = np.linalg.norm(tensor(directory, "normalized"), axis=1)
+    np.testing.assert_allclose(lengths, 1, rtol=1e-6)
+    bookmarks = json.loads((directory / "bookmarks.json").read_text())
+    assert [state["label"] for state in bookmarks] == ["PCA", "t-SNE"]
+    assert {state["selectedColorOptionName"] for state in bookmarks} == {"strength"}
+    assert (directory / "projection.png").read_bytes().startswith(b"\x89PNG")
+    neighbors = table(directory, "neighbors.tsv")
+    cosines = MATRIX @ MATRIX[7] / np.linalg.norm(MATRIX, axis=1) / np.linalg.norm(MATRIX[7])
+    assert neighbors["neighbor"][0] == f"word{np.argsort(cosines)[-2]}"
+
+
+def test_a_model_that_says_nothing_of_words(tmp_path: pathlib.Path) -> None:
+    export_embedding(str(tmp_path / "1"), Embedding(TOKENS, MATRIX))
+    assert list(table(tmp_path / "1")) == ["token", "id", "rank", "norm"]
+    assert verify(str(tmp_path / "1")) == []
+
+
+def test_three_classes_are_pictured_too(tmp_path: pathlib.Path) -> None:
+    def classify_three(ids: np.ndarray) -> np.ndarray:
+        return np.eye(3, dtype=np.float32)[ids % 3]
+
+    embedding = Embedding(TOKENS, MATRIX, class_names=["a", "b", "c"], classify=classify_three)
+    export_embedding(str(tmp_path / "1"), embedding, ExportOptions(layouts=("pca",)))
+    assert table(tmp_path / "1")["class"][:3] == ["b", "c", "a"]
+    assert verify(str(tmp_path / "1")) == []
+
+
+def test_some_rows_keep_what_belongs_to_them(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ExportOptions(max_rows=20, row_policy="stratified", probe_words=("word59",))
+    with caplog.at_level(logging.WARNING):
+        made = export_embedding(str(tmp_path / "1"), EMBEDDING, options)
+
+    assert (made.rows, made.rows_left_out) == (20, 40)
+    assert "20 of 60 tokens are exported (stratified); 40 are left out." in caplog.messages
+    shown = table(tmp_path / "1")
+    numbers = [int(token.removeprefix("word")) for token in shown["token"]]
+    np.testing.assert_array_equal(tensor(tmp_path / "1", "embedding"), MATRIX[numbers])
+    assert [int(cell) for cell in shown["id"]] == [number + 1 for number in numbers]
+    assert [int(cell) for cell in shown["count"]] == [ROWS - number for number in numbers]
+    # Neighbors are looked for among all words.
+    assert len(table(tmp_path / "1", "neighbors.tsv")["neighbor"]) == 10
+
+
+def test_an_unknown_probe_word_is_named(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ExportOptions(layouts=(), probe_words=("hitchcock", "word1"))
+    export_embedding(str(tmp_path / "1"), EMBEDDING, options)
+    assert "The probe word 'hitchcock' is not in the vocabulary." in caplog.messages
+
+
+def test_without_layouts_there_are_neither_bookmarks_nor_a_picture(tmp_path: pathlib.Path) -> None:
+    export_embedding(str(tmp_path / "1"), EMBEDDING, ExportOptions(layouts=()))
+    assert not (tmp_path / "1" / "bookmarks.json").exists()
+    assert not (tmp_path / "1" / "projection.png").exists()
+    assert verify(str(tmp_path / "1")) == []
+
+
+def test_options_come_back_from_ml_metadata() -> None:
+    options = ExportOptions(layouts=("pca",), normalized=False, probe_words=("a", "b"), seed=3)
+    assert from_properties(to_properties(options)) == options
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"columns": ("token", "cuont")}, "'cuont'.*count"),
+        ({"layouts": ("tnse",)}, "layouts: 'tnse' is none of.*Did you mean 'tsne'?"),
+        ({"row_policy": "random"}, "row_policy: 'random' is none of"),
+        ({"max_rows": 100_001}, "max_rows is 100001; expected at least 2 and at most 100000"),
+        ({"layout_rows": 1}, "layout_rows is 1; expected at least 2"),
+    ],
+)
+def test_options_are_checked(options: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        ExportOptions(**options)  # type: ignore[arg-type]
