@@ -37,7 +37,7 @@ def main(runner: Any) -> None:
         except Exception:
             if not steps.failed:  # Otherwise it is Beam's wrapping of what has been printed.
                 raise
-        lines = _summary(config, steps.outputs())
+        lines = [] if steps.failed else _summary(config, steps.outputs())
     if steps.failed:
         sys.exit(f"\n{steps.failed} failed; the whole story is in {log}")
     if lines:
