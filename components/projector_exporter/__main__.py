@@ -1,7 +1,10 @@
 """Checks projector directories: `python -m components.projector_exporter verify DIR`."""
 
 import argparse
+import os
 import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Nobody here can act on what it would say.
 
 from components.projector_exporter.verify import verify
 

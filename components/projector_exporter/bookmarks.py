@@ -15,11 +15,12 @@ A bookmarks file is a JSON array of states. Their keys are the fields of `State`
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.projector_exporter.layouts import Layout
+if TYPE_CHECKING:  # scikit-learn, which verifying bookmarks does without.
+    from components.projector_exporter.layouts import Layout
 
 # What TensorBoard calls coloring by nothing.
 NO_COLOR = "No color map"
@@ -28,7 +29,7 @@ _DIGITS = 4
 
 
 def encode_bookmarks(
-    layouts: Sequence[Layout],
+    layouts: Sequence["Layout"],
     shape: tuple[int, int],
     label_by: str = "token",
     color_by: str = NO_COLOR,
@@ -84,7 +85,7 @@ def _coordinates(prefix: str, positions: np.ndarray) -> list[dict[str, float]]:
     return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
-def _state(layout: Layout, shape: tuple[int, int], pca_components: int) -> dict[str, Any]:
+def _state(layout: "Layout", shape: tuple[int, int], pca_components: int) -> dict[str, Any]:
     rows = len(layout.positions)
     state: dict[str, Any] = {
         "label": layout.name,
