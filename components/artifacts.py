@@ -1,5 +1,8 @@
 """The artifact types of the components."""
 
+import json
+from collections.abc import Sequence
+
 from tfx import v1 as tfx
 from tfx.types.artifact import Property, PropertyType
 
@@ -42,3 +45,16 @@ class EmbeddingProjection(tfx.dsl.Artifact):
         "vocabulary": Property(type=PropertyType.STRING),
         "dataset_fingerprint": Property(type=PropertyType.STRING),
     }
+
+
+def class_names(examples: Sequence[tfx.dsl.Artifact]) -> list[str]:
+    """Reads the names of the classes that TfdsExampleGen notes on its examples.
+
+    Args:
+        examples: Examples artifacts, perhaps none.
+
+    Returns:
+        The names, of the artifact that has most; none if they are not known.
+    """
+    noted = [artifact.get_string_custom_property("class_names") for artifact in examples]
+    return max((json.loads(names) for names in noted if names), key=len, default=[])

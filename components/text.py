@@ -18,6 +18,7 @@ V + 1      any token that is not in the vocabulary
 """
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -124,6 +125,23 @@ def read_vocabulary(transform_output: tft.TFTransformOutput) -> list[str]:
             "leaves none of them: lower these."
         )
     return [token.decode("utf-8") for token in tokens]
+
+
+def read_served_vocabulary(saved_model: str, vocabulary: str = VOCABULARY) -> list[bytes] | None:
+    """Reads the vocabulary that a SavedModel carries to be served with.
+
+    Args:
+        saved_model: The SavedModel's directory.
+        vocabulary: The vocabulary's name.
+
+    Returns:
+        The tokens; None if the model has no such asset.
+    """
+    path = os.path.join(saved_model, tf.saved_model.ASSETS_DIRECTORY, vocabulary)
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read().splitlines()
 
 
 def read_token_counts(transform_output: tft.TFTransformOutput) -> np.ndarray | None:

@@ -137,7 +137,9 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
                 model=types.Channel(type=tfx.types.standard_artifacts.Model),
                 model_run=types.Channel(type=tfx.types.standard_artifacts.ModelRun),
                 train_splits=json.dumps(list(train_splits)),
-                code_digest=source_digest("components.embedding_trainer", "components.text"),
+                code_digest=source_digest(
+                    "components.embedding_trainer", "components.artifacts", "components.text"
+                ),
                 **dataclasses.asdict(options),
             )
         )

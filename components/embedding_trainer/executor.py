@@ -13,6 +13,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.artifacts import class_names
 from components.embedding_trainer import saved_model
 from components.embedding_trainer.input_pipeline import ExampleFiles, Summary, summarize
 from components.embedding_trainer.model import build_model
@@ -62,8 +63,8 @@ class Executor(base_executor.BaseExecutor):
             options.validation_fraction,
         )
         vocabulary = read_vocabulary(transform_output)
-        class_names = _class_names(input_dict.get("raw_examples", []))
-        summary = summarize(files, least_classes=len(class_names))
+        names = class_names(input_dict.get("raw_examples", []))
+        summary = summarize(files, least_classes=len(names))
 
         def build() -> keras.Model:
             return build_model(
@@ -93,7 +94,7 @@ class Executor(base_executor.BaseExecutor):
             saved_model.save(model, transform_output, options.max_tokens_per_example, directory)
             replicas = strategy.num_replicas_in_sync
             _record(artifact, options, strategy_name, replicas, summary, outcome)
-            artifact.set_string_custom_property("class_names", json.dumps(class_names))
+            artifact.set_string_custom_property("class_names", json.dumps(names))
         wait_for_workers(strategy)
 
 
@@ -127,11 +128,6 @@ def _list_files(examples: list[types.Artifact], splits: list[str]) -> list[str]:
         uris = ", ".join(artifact.uri for artifact in examples)
         raise ValueError(f"{uris}: no files in the splits {splits}; expected training examples.")
     return files
-
-
-def _class_names(raw_examples: list[types.Artifact]) -> list[str]:
-    names = [artifact.get_string_custom_property("class_names") for artifact in raw_examples]
-    return max((json.loads(listed) for listed in names if listed), key=len, default=[])
 
 
 def _record(

@@ -16,8 +16,8 @@ from components.text import (
     PADDING_ID,
     TEXT,
     TOKEN_IDS,
-    VOCABULARY,
     embedding_rows,
+    read_served_vocabulary,
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -98,8 +98,7 @@ def take_over(model: keras.Model, vocabulary: Sequence[str], directory: str) -> 
     """
     variables = named_variables(model)
     base = _read_weights(directory, variables)
-    with tf.io.gfile.GFile(_vocabulary_path(directory), "rb") as file:
-        base_vocabulary = file.read().decode("utf-8").splitlines()
+    base_vocabulary = [token.decode("utf-8") for token in read_served_vocabulary(directory) or []]
     embedding = variables["embedding"].numpy()
     if base["embedding"].shape != (embedding_rows(len(base_vocabulary)), embedding.shape[1]):
         raise ValueError(
@@ -138,10 +137,6 @@ def _read_weights(directory: str, names: Iterable[str]) -> dict[str, np.ndarray]
             f"{directory}: expected a model that EmbeddingTrainer has written as base_model, with "
             f"the variables {', '.join(names)}: {error}"
         ) from error
-
-
-def _vocabulary_path(directory: str) -> str:
-    return os.path.join(directory, tf.saved_model.ASSETS_DIRECTORY, VOCABULARY)
 
 
 def _as_parsed(text: tf.Tensor, spec: Any) -> Any:

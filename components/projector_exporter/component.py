@@ -97,6 +97,8 @@ class ProjectorExporter(tfx.types.BaseComponent):
                 embedding=embedding,
                 first_token_id=first_token_id,
                 vocabulary=vocabulary,
-                code_digest=source_digest("components.projector_exporter"),
+                code_digest=source_digest(
+                    "components.projector_exporter", "components.artifacts", "components.text"
+                ),
             )
         )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +9,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
-
-_LOGGER = logging.getLogger(__name__)
 
 # What tf.train.load_checkpoint gives; TensorFlow has no public name for it.
 CheckpointReader = Any
@@ -78,32 +75,8 @@ def read_embedding(
             f"{matrix} has too few rows for {vocabulary_size} tokens from row {first_token_id} on. "
             "Was the model trained with another vocabulary, or is first_token_id wrong?"
         )
-    _LOGGER.debug(
-        "The embedding is %s: %d rows before the %d tokens, %d after.",
-        matrix,
-        first_token_id,
-        vocabulary_size,
-        matrix.rows - end,
-    )
     values = reader.get_tensor(matrix.key)[first_token_id:end]
     return matrix.key, values.astype(np.float32, copy=False)
-
-
-def read_vocabulary_asset(saved_model: str, vocabulary: str) -> list[bytes] | None:
-    """Reads the vocabulary that a SavedModel carries to be served with.
-
-    Args:
-        saved_model: The SavedModel's directory.
-        vocabulary: The vocabulary's name.
-
-    Returns:
-        The tokens; None if the model has no such asset.
-    """
-    path = os.path.join(saved_model, tf.saved_model.ASSETS_DIRECTORY, vocabulary)
-    if not tf.io.gfile.exists(path):
-        return None
-    with tf.io.gfile.GFile(path, "rb") as file:
-        return [line.rstrip(b"\n") for line in file.read().splitlines()]
 
 
 def _find(reader: CheckpointReader, embedding: str, end: int) -> _Matrix:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -14,12 +13,13 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.artifacts import class_names
 from components.projector_exporter.columns import token_probabilities
-from components.projector_exporter.embedding import read_embedding, read_vocabulary_asset
+from components.projector_exporter.embedding import read_embedding
 from components.projector_exporter.export import Embedding, export_embedding
 from components.projector_exporter.neighbors import overlap_at_k
 from components.projector_exporter.options import from_properties
-from components.text import VOCABULARY, read_token_counts
+from components.text import VOCABULARY, read_served_vocabulary, read_token_counts
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Executor(BaseExecutor):
         saved_model = _saved_model(artifact_utils.get_single_uri(input_dict["model"]))
         source_variable, embedding = _read(saved_model, transform_output, exec_properties)
         raw_examples = input_dict.get("examples", [])
-        embedding = dataclasses.replace(embedding, class_names=_class_names(raw_examples))
+        embedding = dataclasses.replace(embedding, class_names=class_names(raw_examples))
         projection = artifact_utils.get_single_instance(output_dict["projection"])
         export = export_embedding(projection.uri, embedding, from_properties(exec_properties))
         projection.rows = export.rows
@@ -64,7 +64,7 @@ class Executor(BaseExecutor):
         projection.dataset_fingerprint = _fingerprint(raw_examples)
         projection.set_int_custom_property("rows_left_out", export.rows_left_out)
         for baseline in input_dict.get("baseline_model", []):
-            _compare(embedding, _saved_model(baseline.uri), vocabulary, projection)
+            _compare(embedding, _saved_model(baseline.uri), exec_properties, projection)
 
 
 def _read(
@@ -86,24 +86,25 @@ def _read(
 
 
 def _compare(
-    embedding: Embedding, baseline: str, vocabulary: str, projection: types.Artifact
+    embedding: Embedding,
+    baseline: str,
+    exec_properties: Mapping[str, Any],
+    projection: types.Artifact,
 ) -> None:
     """Notes on the projection how many of its nearest neighbors a word keeps."""
-    tokens = read_vocabulary_asset(baseline, vocabulary)
+    vocabulary = exec_properties["vocabulary"]
+    tokens = read_served_vocabulary(baseline, vocabulary)
     if tokens is None:
         _LOGGER.warning("%s carries no vocabulary %r: not compared.", baseline, vocabulary)
         return
-    _, matrix = read_embedding(baseline, len(tokens), first_token_id=embedding.first_token_id)
+    _, matrix = read_embedding(
+        baseline, len(tokens), exec_properties["embedding"], embedding.first_token_id
+    )
     overlap = overlap_at_k((embedding.tokens, embedding.matrix), (tokens, matrix), _NEIGHBORS)
     if overlap.share is None:
         return
     projection.set_float_custom_property("neighbor_overlap", overlap.share)
     projection.set_int_custom_property("neighbor_overlap_tokens", overlap.compared_tokens)
-    _LOGGER.info(
-        "Of its %d nearest neighbors a word keeps %.0f %% against the last blessed model.",
-        _NEIGHBORS,
-        100 * overlap.share,
-    )
 
 
 def _saved_model(uri: str) -> str:
@@ -116,8 +117,3 @@ def _saved_model(uri: str) -> str:
 def _fingerprint(examples: list[types.Artifact]) -> str:
     found = {artifact.get_string_custom_property("dataset_fingerprint") for artifact in examples}
     return ",".join(sorted(found - {""}))
-
-
-def _class_names(examples: list[types.Artifact]) -> list[str]:
-    named = [artifact.get_string_custom_property("class_names") for artifact in examples]
-    return max((json.loads(names) for names in named if names), key=len, default=[])

@@ -107,13 +107,11 @@ def export_embedding(
     )
     tensors = _tensors(shown.matrix, options.normalized)
     layouts = _layouts(shown.matrix, options)
-    bookmarks = None
+    bookmarks, extras = None, {}
     if layouts:
         width = tensors["embedding"].shape[1]
         color_by = "strength" if "strength" in columns else NO_COLOR
         bookmarks = encode_bookmarks(layouts, (len(rows), width), color_by=color_by)
-    extras = {}
-    if layouts:
         extras[PICTURE] = _picture(shown, layouts[-1], probabilities)
     if options.probe_words:
         neighbors = probe_neighbors(embedding.tokens, embedding.matrix, options.probe_words)

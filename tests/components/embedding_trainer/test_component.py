@@ -33,7 +33,9 @@ def test_every_option_and_the_code_are_recorded() -> None:
         "validation_fraction": 0.1,
         "early_stopping_patience": 1,
         "train_splits": '["train", "more"]',
-        "code_digest": source_digest("components.embedding_trainer", "components.text"),
+        "code_digest": source_digest(
+            "components.embedding_trainer", "components.artifacts", "components.text"
+        ),
     }
 
 

@@ -151,5 +151,7 @@ def test_edited_code_is_not_served_from_the_cache() -> None:
         transform_graph=tfx.dsl.Channel(type=ARTIFACTS.TransformGraph),
     )
     digest = component.exec_properties["code_digest"]
-    assert digest == source_digest("components.projector_exporter")
+    assert digest == source_digest(
+        "components.projector_exporter", "components.artifacts", "components.text"
+    )
     assert set(component.outputs) == {"projection"}
