@@ -27,7 +27,7 @@ format: $(environment) ## Format the sources.
 	@ruff check --fix . && ruff format .
 
 tensorboard: $(environment) ## Open the newest projection.
-	@newest=$$(python -m pipeline_def projection) && tensorboard --logdir "$$newest"
+	@newest=$$(python -m pipeline_def projection) && tensorboard --logdir "$${newest%/*}"
 
 clean: ## Remove the environment and all outputs.
 	rm -rf .venv .tools output

@@ -10,11 +10,13 @@ from pipeline_def.config import ConfigError, PipelineConfig, load
 
 
 def _newest_projection(config: PipelineConfig) -> str:
-    found = config.root.parent.glob("*/artifacts/ProjectorExporter/projection/[0-9]*")
+    runs = "*/artifacts/ProjectorExporter/projection/[0-9]*/*"
+    # Written last, see components/projector_exporter/runs.py.
+    found = config.root.parent.glob(f"{runs}/events.out.tfevents.*")
     newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         sys.exit(f"There is no projection in {config.root.parent} yet: call make run first.")
-    return str(newest)
+    return str(newest.parent)
 
 
 _QUESTIONS = {"name": lambda config: config.name, "projection": _newest_projection}

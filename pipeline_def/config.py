@@ -32,7 +32,12 @@ def _require_local(path: str) -> str:
     return path
 
 
+def _make_absolute(path: str) -> str:
+    return path if "://" in path else str(pathlib.Path(path).absolute())
+
+
 LocalPath = Annotated[str, pydantic.AfterValidator(_require_local)]
+AbsolutePath = Annotated[str, Field(min_length=1), pydantic.AfterValidator(_make_absolute)]
 
 
 class ConfigError(ValueError):
@@ -112,6 +117,9 @@ class PipelineConfig(_Section):
     """Name of the pipeline: lower-case letters, digits and hyphens."""
     output_dir: LocalPath = "output"
     """Directory of all outputs; a pipeline writes into a directory of its name in it."""
+    publish_dir: AbsolutePath | None = None
+    """Directory, or URI, that gets a copy of each new projection, for a TensorBoard that is always
+    on; ``None``: no copies."""
     dataset: Dataset
     vocabulary: Vocabulary = Vocabulary()
     training: TrainingOptions = TrainingOptions()

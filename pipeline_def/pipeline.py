@@ -81,6 +81,8 @@ def create_pipeline(config: PipelineConfig) -> tfx.dsl.Pipeline:
         examples=examples,
         baseline_model=baseline.outputs["model"],
         options=config.projection,
+        run_prefix=config.name,
+        publish_dir=config.publish_dir,
     )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,

@@ -14,6 +14,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import artifact_utils
 
 from components import text
+from components.artifacts import projection_directory
 from components.projector_exporter.export import NEIGHBORS
 
 
@@ -94,7 +95,7 @@ def nearest(projection: Artifact, most: int = 5) -> list[str]:
     Returns:
         A line a probe word, such as 'good: great 0.98, nice 0.95'.
     """
-    path = f"{projection.uri}/{NEIGHBORS}"
+    path = f"{projection_directory(projection)}/{NEIGHBORS}"
     if not tf.io.gfile.exists(path):
         return []
     with tf.io.gfile.GFile(path) as file:

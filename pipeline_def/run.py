@@ -6,6 +6,7 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 
+from components.artifacts import projection_directory
 from pipeline_def import console, report
 from pipeline_def.config import PipelineConfig, load
 from pipeline_def.pipeline import create_pipeline
@@ -50,6 +51,7 @@ def _summary(
     if "EmbeddingProjection" not in artifacts:
         return []
     evaluation, projection = artifacts["ModelEvaluation"], artifacts["EmbeddingProjection"]
+    published = projection.custom_properties["published"].string_value
     verdict = f"blessed, pushed to {report.describe([artifacts['PushedModel']])}"
     if not report.is_blessed(artifacts["ModelBlessing"]):
         verdict = f"not blessed: {'; '.join(report.missed_bounds(evaluation))}"
@@ -57,6 +59,7 @@ def _summary(
         *(f"Nearest to   {line}" for line in report.nearest(projection)),
         f"Accuracy:    {report.accuracy(evaluation):.4f} on {config.dataset.eval!r}",
         f"Model:       {verdict}",
-        f"Projection:  {projection.uri}",
+        f"Projection:  {projection_directory(projection)}",
+        *([f"Published:   {published}"] if published else []),
         f"See it:      tensorboard --logdir {projection.uri}",
     ]

@@ -27,6 +27,7 @@ class TensorBoard:
             port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         command = ["-m", "tensorboard.main", "--logdir", str(logdir), "--port", str(port)]
+        command += ["--reload_interval", "1"]
         self._server = subprocess.Popen(
             [sys.executable, *command],
             stdout=subprocess.DEVNULL,
@@ -57,3 +58,11 @@ class TensorBoard:
 
     def json(self, what: str, **query: str) -> Any:
         return json.loads(self.get(what, **query))
+
+    def wait_for_runs(self, count: int) -> list[str]:
+        """Waits until so many runs are listed, and returns them."""
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while len(runs := self.json("runs")) != count:
+            assert time.monotonic() < deadline, runs
+            time.sleep(0.2)
+        return list(runs)

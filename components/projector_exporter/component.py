@@ -8,6 +8,7 @@ from components.artifacts import EmbeddingProjection
 from components.code_digest import source_digest
 from components.projector_exporter.executor import Executor
 from components.projector_exporter.options import ExportOptions, to_properties
+from components.projector_exporter.runs import check_prefix
 from components.text import FIRST_TOKEN_ID, VOCABULARY
 
 
@@ -18,6 +19,8 @@ class ProjectorExporterSpec(ComponentSpec):
         "embedding": ExecutionParameter(type=str),
         "first_token_id": ExecutionParameter(type=int),
         "vocabulary": ExecutionParameter(type=str),
+        "run_prefix": ExecutionParameter(type=str),
+        "publish_dir": ExecutionParameter(type=str, optional=True),
         **{
             name: ExecutionParameter(type=type(value))
             for name, value in to_properties(ExportOptions()).items()
@@ -38,7 +41,8 @@ class ProjectorExporter(tfx.types.BaseComponent):
 
     Takes the embedding matrix from the saved model's checkpoint and the words from the vocabulary
     of the transform graph; works on models of any trainer. Output `projection`: one
-    `EmbeddingProjection`, to be opened by `tensorboard --logdir <its uri>`.
+    `EmbeddingProjection`, to be opened by `tensorboard --logdir <its uri>`, or, together with those
+    of all other executions, by a `--logdir` of the directory above.
 
     Example::
 
@@ -61,6 +65,8 @@ class ProjectorExporter(tfx.types.BaseComponent):
         embedding: str = "embedding",
         first_token_id: int = FIRST_TOKEN_ID,
         vocabulary: str = VOCABULARY,
+        run_prefix: str = "projection",
+        publish_dir: str | None = None,
     ) -> None:
         """Makes the component.
 
@@ -78,6 +84,9 @@ class ProjectorExporter(tfx.types.BaseComponent):
             first_token_id: The row of the vocabulary's first word: 1 after a padding row, 0 for
                 models without one.
             vocabulary: The vocabulary's name in the transform graph.
+            run_prefix: What the run's name in TensorBoard begins with; the time follows.
+            publish_dir: Directory that gets a copy of the run, such as the `--logdir` of a
+                TensorBoard that is always on. The executor must be able to write to it.
 
         Raises:
             ValueError: A parameter is out of range.
@@ -86,6 +95,7 @@ class ProjectorExporter(tfx.types.BaseComponent):
             raise ValueError(f"first_token_id is {first_token_id}; expected a row, 0 or more.")
         if not embedding or not vocabulary:
             raise ValueError("embedding and vocabulary are names and cannot be empty.")
+        check_prefix(run_prefix)
         super().__init__(
             ProjectorExporterSpec(
                 model=model,
@@ -97,6 +107,8 @@ class ProjectorExporter(tfx.types.BaseComponent):
                 embedding=embedding,
                 first_token_id=first_token_id,
                 vocabulary=vocabulary,
+                run_prefix=run_prefix,
+                publish_dir=publish_dir,
                 code_digest=source_digest(
                     "components.projector_exporter", "components.artifacts", "components.text"
                 ),

@@ -13,12 +13,13 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.artifacts import class_names
+from components.artifacts import class_names, projection_directory
 from components.projector_exporter.columns import token_probabilities
 from components.projector_exporter.embedding import read_embedding
 from components.projector_exporter.export import Embedding, export_embedding
 from components.projector_exporter.neighbors import overlap_at_k
 from components.projector_exporter.options import from_properties
+from components.projector_exporter.runs import publish_run, run_name
 from components.text import VOCABULARY, read_served_vocabulary, read_token_counts
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Executor(BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the projection and sets its properties.
+        """Writes the projection, sets its properties and, last of all, publishes it.
 
         Args:
             input_dict: `model`, `transform_graph` and perhaps `examples` and `baseline_model`.
@@ -46,6 +47,7 @@ class Executor(BaseExecutor):
         Raises:
             ValueError: The embedding is not found, or cannot be shown.
             FileNotFoundError: The model has no checkpoint.
+            OSError: The projection cannot be published.
         """
         vocabulary = exec_properties["vocabulary"]
         transform_output = tft.TFTransformOutput(
@@ -56,7 +58,9 @@ class Executor(BaseExecutor):
         raw_examples = input_dict.get("examples", [])
         embedding = dataclasses.replace(embedding, class_names=class_names(raw_examples))
         projection = artifact_utils.get_single_instance(output_dict["projection"])
-        export = export_embedding(projection.uri, embedding, from_properties(exec_properties))
+        projection.run_name = run_name(exec_properties["run_prefix"])
+        directory = projection_directory(projection.mlmd_artifact)
+        export = export_embedding(directory, embedding, from_properties(exec_properties))
         projection.rows = export.rows
         projection.dimensions = export.dimensions
         projection.source_variable = source_variable
@@ -65,6 +69,8 @@ class Executor(BaseExecutor):
         projection.set_int_custom_property("rows_left_out", export.rows_left_out)
         for baseline in input_dict.get("baseline_model", []):
             _compare(embedding, _saved_model(baseline.uri), exec_properties, projection)
+        if publish_dir := exec_properties.get("publish_dir"):
+            projection.set_string_custom_property("published", publish_run(directory, publish_dir))
 
 
 def _read(

@@ -1,7 +1,6 @@
 """Writes projector directories that are right by TensorBoard's rules, whole or not at all."""
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +8,7 @@ import tensorflow as tf
 from tensorboard.plugins import projector
 
 from components.projector_exporter import metadata
+from components.projector_exporter.runs import new_run
 from components.projector_exporter.verify import run_name_problem, verify_contents
 
 VARIABLE = "{}/.ATTRIBUTES/VARIABLE_VALUE"
@@ -24,9 +24,7 @@ def write_projection(
     bookmarks: bytes | None = None,
     extras: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Writes a projector directory under a temporary name beside it, checks it and moves it.
-
-    The event file comes last: TensorBoard looks for new runs by it.
+    """Writes a projector directory and checks it, as a new run of TensorBoard.
 
     Args:
         directory: Where to; missing or empty.
@@ -39,18 +37,12 @@ def write_projection(
     Raises:
         ValueError: TensorBoard would show it wrongly, or the directory's name cannot be the name
             of a run.
-        FileExistsError: The directory is not empty: exports are never changed in place, because
-            a running TensorBoard would mix the old with the new.
+        FileExistsError: The directory is not empty, see `new_run`.
     """
     directory = directory.rstrip("/")
     if problem := run_name_problem(directory):
         raise ValueError(f"{directory}: {problem}.")
-    if tf.io.gfile.exists(directory) and tf.io.gfile.listdir(directory):
-        raise FileExistsError(f"{directory} is not empty; exports are not changed in place.")
-    parent, name = os.path.split(directory)
-    unfinished = os.path.join(parent, f".{name}.unfinished-{uuid.uuid4().hex[:8]}")
-    try:
-        tf.io.gfile.makedirs(unfinished)
+    with new_run(directory) as unfinished:
         _write_checkpoint(unfinished, tensors)
         files = {METADATA: metadata.encode_table(columns), **(extras or {})}
         if bookmarks:
@@ -65,13 +57,6 @@ def write_projection(
                 f"TensorBoard would show {directory} wrongly in {len(violations)} places, "
                 f"the first of them:\n  {listed}"
             )
-        tf.summary.create_file_writer(unfinished).close()
-        # An empty directory of the final name is replaced.
-        tf.io.gfile.rename(unfinished, directory, overwrite=True)
-    except BaseException:
-        if tf.io.gfile.exists(unfinished):
-            tf.io.gfile.rmtree(unfinished)
-        raise
 
 
 def _write_checkpoint(directory: str, tensors: Mapping[str, np.ndarray]) -> None:

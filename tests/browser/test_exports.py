@@ -68,6 +68,10 @@ EMBEDDINGS = {
 }
 
 
+# As TFX does: a run in the directory of an execution.
+EXECUTION = "9"
+
+
 @dataclasses.dataclass(frozen=True)
 class Opened:
     """An export and the page that shows it."""
@@ -83,7 +87,7 @@ class Opened:
 def logdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     logdir = tmp_path_factory.mktemp("logdir")
     for run, embedding in EMBEDDINGS.items():
-        export_embedding(str(logdir / run), embedding)
+        export_embedding(str(logdir / EXECUTION / run), embedding)
     return logdir
 
 
@@ -97,10 +101,11 @@ def tensorboard(logdir: pathlib.Path) -> Iterator[TensorBoard]:
 def opened(
     request: pytest.FixtureRequest, logdir: pathlib.Path, tensorboard: TensorBoard
 ) -> Iterator[Opened]:
-    lines = (logdir / request.param / "metadata.tsv").read_bytes().decode().split("\n")[1:-1]
+    metadata = logdir / EXECUTION / request.param / "metadata.tsv"
+    lines = metadata.read_bytes().decode().split("\n")[1:-1]
     embedding = EMBEDDINGS[request.param]
     with ProjectorPage() as page:
-        page.open(tensorboard.url, request.param)
+        page.open(tensorboard.url, f"{EXECUTION}/{request.param}")
         cells = [line.split("\t") for line in lines]
         yield Opened(request.param, embedding.tokens, embedding.matrix, cells, page)
 

@@ -1,8 +1,9 @@
-from components.artifacts import EmbeddingProjection
+from components.artifacts import EmbeddingProjection, projection_directory
 
 
 def test_properties_are_typed() -> None:
     projection = EmbeddingProjection()
+    projection.run_name = "imdb-20261122-134002"
     projection.rows = 10_000
     projection.dimensions = 16
     projection.source_variable = "variables/0/.ATTRIBUTES/VARIABLE_VALUE"
@@ -14,3 +15,11 @@ def test_properties_are_typed() -> None:
     assert (stored["rows"].int_value, stored["dimensions"].int_value) == (10_000, 16)
     assert stored["dataset_fingerprint"].string_value == "0123abcd"
     assert set(stored) == set(EmbeddingProjection.PROPERTIES)
+
+
+def test_the_files_are_in_the_directory_of_the_run() -> None:
+    projection = EmbeddingProjection()
+    projection.uri = "/output/projection/9"
+    projection.run_name = "imdb-20261122-134002"
+    directory = projection_directory(projection.mlmd_artifact)
+    assert directory == "/output/projection/9/imdb-20261122-134002"

@@ -115,6 +115,7 @@ def project(
         yaml.safe_dump(
             {
                 "name": "own",
+                "publish_dir": "published",
                 "dataset": {
                     "name": "own_reviews",
                     "text_feature": "review",

@@ -1,5 +1,6 @@
 import json
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components import text
+from components.artifacts import projection_directory
 from tests.e2e.conftest import Project, prepare
 from tests.tensorboard import TensorBoard
 
@@ -73,6 +75,7 @@ def test_a_pipeline_from_its_creation_to_its_deletion(
     overlap = project.artifact("EmbeddingProjection").custom_properties["neighbor_overlap"]
     assert 0 < overlap.double_value <= 1
     assert len(list((project.root / "serving").iterdir())) == 2
+    assert_every_projection_is_a_run(project)
 
     deleted = project.tfx("pipeline", "delete", "--pipeline_name", "own")
     assert "deleted successfully" in deleted.stdout, deleted.stderr
@@ -87,9 +90,11 @@ def assert_report_is_for_people(printed: str, project: Project) -> None:
     for step in STEPS:
         own = [line for line in lines if line.startswith(f"{step} ")]
         assert [line.split()[1] for line in own] == ["running", "done"], printed
-    projection = project.artifact("EmbeddingProjection").uri
-    assert f"Projection:  {projection}" in lines
-    assert f"See it:      tensorboard --logdir {projection}" in lines
+    projection = project.artifact("EmbeddingProjection")
+    published = projection.custom_properties["published"].string_value
+    assert f"Projection:  {projection_directory(projection)}" in lines
+    assert f"Published:   {published}" in lines
+    assert f"See it:      tensorboard --logdir {projection.uri}" in lines
     assert any(line.startswith("Nearest to   wonderful: ") for line in lines)
     assert "blessed" in printed
     assert "Traceback" not in printed
@@ -117,6 +122,7 @@ def assert_projection_shows_the_model(project: Project) -> None:
 
     with TensorBoard(pathlib.Path(projection.uri)) as tensorboard:
         (run,) = tensorboard.json("runs")
+        assert re.fullmatch(r"own-\d{8}-\d{6}", run)
         info, normalized = tensorboard.json("info", run=run)["embeddings"]
         name = info["tensorName"]
         shown = np.frombuffer(tensorboard.get("tensor", run=run, name=name), np.float32)
@@ -130,6 +136,17 @@ def assert_projection_shows_the_model(project: Project) -> None:
     np.testing.assert_array_equal(
         shown.reshape(info["tensorShape"]), matrix[text.FIRST_TOKEN_ID :][: len(words)]
     )
+
+
+def assert_every_projection_is_a_run(project: Project) -> None:
+    projections = project.artifacts("EmbeddingProjection")
+    names = {made.properties["run_name"].string_value for made in projections}
+    outputs = project.root / "artifacts" / "ProjectorExporter" / "projection"
+    with TensorBoard(outputs) as tensorboard:
+        assert {run.partition("/")[2] for run in tensorboard.json("runs")} == names
+    with TensorBoard(project.directory / "published") as tensorboard:
+        assert set(tensorboard.json("runs")) == names
+    assert len(names) == 2
 
 
 def assert_lineage_tells_the_dataset(project: Project) -> None:

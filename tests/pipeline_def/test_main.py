@@ -19,14 +19,18 @@ def test_the_name_of_the_pipeline(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_newest_projection_of_any_pipeline(tmp_path: pathlib.Path) -> None:
-    made = [
-        tmp_path / pipeline / "artifacts" / "ProjectorExporter" / "projection" / execution
-        for pipeline, execution in (("sample", "9"), ("imdb", "7"), ("sample", "10"))
-    ]
-    for age, directory in zip((2, 0, 1), made, strict=True):
-        directory.mkdir(parents=True)
-        os.utime(directory, (1000 - age, 1000 - age))
-    assert ask("projection", tmp_path).stdout == f"{made[1]}\n"
+    made = []
+    for age, run in enumerate(("imdb/7/imdb-2", "sample/10/sample-3", "sample/9/sample-1")):
+        pipeline, execution, name = run.split("/")
+        outputs = tmp_path / pipeline / "artifacts" / "ProjectorExporter" / "projection"
+        events = outputs / execution / name / "events.out.tfevents.1.host"
+        events.parent.mkdir(parents=True)
+        events.touch()
+        os.utime(events, (1000 - age, 1000 - age))
+        made.append(events.parent)
+    unfinished = made[0].with_name(".imdb-4.unfinished-c0ffee")
+    unfinished.mkdir()
+    assert ask("projection", tmp_path).stdout == f"{made[0]}\n"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import pathlib
+import re
 import shutil
 from typing import Any
 
@@ -12,13 +13,14 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from tfx import v1 as tfx
 from tfx.types import channel_utils
 
-from components.artifacts import EmbeddingProjection
+from components.artifacts import EmbeddingProjection, projection_directory
 from components.code_digest import source_digest
 from components.projector_exporter import metadata
 from components.projector_exporter.component import ProjectorExporter
 from components.projector_exporter.executor import Executor
 from components.projector_exporter.verify import verify
 from tests.components.projector_exporter.exporting import EMBEDDING
+from tests.tensorboard import TensorBoard
 
 ARTIFACTS = tfx.types.standard_artifacts
 TEXTS = ["a good film", "a bad film", "a film 007", "good \\ bad"]
@@ -82,15 +84,25 @@ def _run(
     return projection
 
 
+def _run_directory(projection: tfx.dsl.Artifact) -> pathlib.Path:
+    return pathlib.Path(projection_directory(projection.mlmd_artifact))
+
+
+def _points(projection: tfx.dsl.Artifact) -> np.ndarray:
+    checkpoint = tf.train.latest_checkpoint(str(_run_directory(projection)))
+    return tf.train.load_variable(checkpoint, EMBEDDING)
+
+
 def test_every_word_has_its_own_row(
     inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
 ) -> None:
     projection = _run(inputs, tmp_path / "projection" / "3")
 
-    assert verify(projection.uri) == []
-    lines = (tmp_path / "projection" / "3" / "metadata.tsv").read_text().splitlines()
+    directory = _run_directory(projection)
+    assert verify(str(directory)) == []
+    lines = (directory / "metadata.tsv").read_text().splitlines()
     labels = [line.split("\t")[0] for line in lines[1:]]
-    points = tf.train.load_variable(tf.train.latest_checkpoint(projection.uri), EMBEDDING)
+    points = _points(projection)
     words = tft.TFTransformOutput(inputs["transform_graph"][0].uri).vocabulary_by_name("vocabulary")
     weights = _weights(inputs)
     assert sorted(words) == sorted(WORDS)
@@ -120,8 +132,7 @@ def test_models_of_other_trainers(
         "transform_graph": inputs["transform_graph"],
     }
     projection = _run(others, tmp_path / "3", first_token_id=0)
-    points = tf.train.load_variable(tf.train.latest_checkpoint(projection.uri), EMBEDDING)
-    np.testing.assert_array_equal(points, _weights(inputs)[:6])
+    np.testing.assert_array_equal(_points(projection), _weights(inputs)[:6])
     assert projection.dataset_fingerprint == ""
 
 
@@ -134,6 +145,40 @@ def test_a_model_of_another_vocabulary_is_refused_and_leaves_nothing(
     assert list((tmp_path / "3").iterdir()) == []
 
 
+def test_every_execution_is_a_run_with_a_readable_name(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    root, stable = tmp_path / "projection", tmp_path / "stable"
+    stable.mkdir()
+    with TensorBoard(root) as all_executions, TensorBoard(stable) as published:
+        first = _run(inputs, root / "9", run_prefix="imdb", publish_dir=str(stable))
+        assert all_executions.wait_for_runs(1) == [f"9/{first.run_name}"]
+        assert published.wait_for_runs(1) == [first.run_name]
+        assert re.fullmatch(r"imdb-\d{8}-\d{6}", first.run_name)
+
+        second = _run(inputs, root / "10", run_prefix="imdb", publish_dir=str(stable))
+        names = {f"9/{first.run_name}", f"10/{second.run_name}"}
+        assert set(all_executions.wait_for_runs(2)) == names
+        assert set(published.wait_for_runs(2)) == {
+            pathlib.Path(made.get_string_custom_property("published")).name
+            for made in (first, second)
+        }
+
+        for run in names:
+            words = all_executions.get("metadata", run=run, name=EMBEDDING).decode()
+            assert len(words.splitlines()) == 1 + len(WORDS)
+            points = all_executions.get("tensor", run=run, name=EMBEDDING)
+            assert points == _weights(inputs)[1:7].tobytes()
+
+
+def test_a_projection_that_cannot_be_published_fails_the_step(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="could not be published"):
+        _run(inputs, tmp_path / "3", publish_dir=str(tmp_path / "file"))
+
+
 def test_parameters_are_refused_at_construction() -> None:
     channels: dict[str, Any] = {
         "model": tfx.dsl.Channel(type=ARTIFACTS.Model),
@@ -143,6 +188,8 @@ def test_parameters_are_refused_at_construction() -> None:
         ProjectorExporter(**channels, first_token_id=-1)
     with pytest.raises(ValueError, match="cannot be empty"):
         ProjectorExporter(**channels, embedding="")
+    with pytest.raises(ValueError, match="run_prefix is 'My pipeline'"):
+        ProjectorExporter(**channels, run_prefix="My pipeline")
 
 
 def test_edited_code_is_not_served_from_the_cache() -> None:
