@@ -21,6 +21,7 @@ class EmbeddingProjection(tfx.dsl.Artifact):
        - `dataset_fingerprint`: That of the examples behind the model; empty if not known.
 
     * Custom properties:
+       - `dataset`: Pinned name of the dataset behind the model; empty if not known.
        - `rows_left_out`: Number of words of the vocabulary that are not exported.
        - `neighbor_overlap`: Mean share of its 10 nearest neighbors that a word keeps against the
          last blessed model, 0 to 1; missing without one.

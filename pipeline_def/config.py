@@ -11,11 +11,12 @@ import difflib
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pydantic
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from components.embedding_trainer.options import TrainingOptions
 from components.projector_exporter.options import ExportOptions
@@ -36,8 +37,37 @@ def _make_absolute(path: str) -> str:
     return path if "://" in path else str(pathlib.Path(path).absolute())
 
 
+def _require_pinned(image: str) -> str:
+    tag = image.rpartition("/")[2].partition(":")[2]
+    if tag in ("", "latest"):  # A digest, image@sha256:…, reads as a tag here.
+        raise ValueError(
+            f"expected an image with a tag or digest that stays what it is, found {image!r}. "
+            "Kubeflow's cache knows code by its image alone: name a version, such as "
+            f"{image.removesuffix(':latest')}:1.0.0."
+        )
+    return image
+
+
+def _require_seen_by_steps(path: str) -> str:
+    # TensorFlow has a file system for gs:// only.
+    if not path.startswith(("/", "gs://")):
+        raise ValueError(
+            f"expected a path in the steps' containers, such as /data on a volume, or a gs:// URI; "
+            f"found {path!r}."
+        )
+    return path
+
+
+def _require_object_store(uri: str) -> str:
+    if not uri.startswith(("gs://", "s3://", "minio://")):
+        raise ValueError(f"expected a gs://, s3:// or minio:// URI, found {uri!r}.")
+    return uri
+
+
 LocalPath = Annotated[str, pydantic.AfterValidator(_require_local)]
 AbsolutePath = Annotated[str, Field(min_length=1), pydantic.AfterValidator(_make_absolute)]
+StepPath = Annotated[str, pydantic.AfterValidator(_require_seen_by_steps)]
+ObjectStoreUri = Annotated[str, pydantic.AfterValidator(_require_object_store)]
 
 
 class ConfigError(ValueError):
@@ -110,6 +140,67 @@ class Database(_Section):
     """Environment variable that holds the password; ``None``: no password."""
 
 
+class Resources(_Section):
+    """What a step of a cluster gets, at most."""
+
+    cpu: PositiveFloat | None = None
+    """Cores."""
+    memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)?([kMGT]i?|Ki)?$")] | None = None
+    """Bytes, as Kubernetes writes them: ``16Gi``, ``500M``."""
+    accelerator: str | None = None
+    """Kubernetes' name of it, such as ``nvidia.com/gpu``."""
+    accelerators: PositiveInt = 1
+    """How many, if there is an accelerator."""
+
+
+class Volume(_Section):
+    """A persistent volume that every step sees."""
+
+    claim: str
+    """Name of the PersistentVolumeClaim."""
+    mount_path: Annotated[str, Field(pattern="^/")]
+
+
+class Toleration(_Section):
+    """A taint of nodes that the steps may run on; see Kubernetes."""
+
+    key: str | None = None
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class Secret(_Section):
+    """A Kubernetes secret that every step has in its environment."""
+
+    name: str
+    environment: dict[str, str]
+    """Environment variable for each key of the secret that is wanted."""
+
+
+class Kubeflow(_Section):
+    """How the pipeline runs on Kubeflow Pipelines or Vertex AI."""
+
+    image: Annotated[str, pydantic.AfterValidator(_require_pinned)] | None = None
+    """Image of the steps, with a tag other than ``latest`` or a digest; required to compile."""
+    pipeline_root: ObjectStoreUri | None = None
+    """Where artifacts are kept; ``None``: the cluster's default."""
+    data_dir: StepPath | None = None
+    """The steps' ``dataset.data_dir``; ``None``: the image's ``TFDS_DATA_DIR``, or TFDS's own
+    default, where each run prepares the dataset anew."""
+    push_destination: StepPath | None = None
+    """Where blessed models are pushed; ``None``: they are not, there is no Pusher."""
+    baseline_model: ObjectStoreUri | None = None
+    """URI of the Model artifact that a new model is compared with; ``None``: with none."""
+    resources: dict[str, Resources] = {}
+    """Of single steps, by the component's name, such as ``EmbeddingTrainer``."""
+    volumes: list[Volume] = []
+    node_selector: dict[str, str] = {}
+    """Labels of the nodes that the steps run on."""
+    tolerations: list[Toleration] = []
+    secrets: list[Secret] = []
+
+
 class PipelineConfig(_Section):
     """Everything `create_pipeline` needs to know."""
 
@@ -130,6 +221,7 @@ class PipelineConfig(_Section):
     beam: Beam = Beam()
     metadata: Database | None = None
     """Where ML Metadata is kept; ``None``: in an SQLite file in the pipeline's directory."""
+    kubeflow: Kubeflow = Kubeflow()
 
     @property
     def root(self) -> pathlib.Path:
@@ -211,8 +303,12 @@ def _fault(details: Any) -> str:
 def _known(location: tuple[str, ...]) -> list[str]:
     section: Any = PipelineConfig
     for name in location[:-1]:
-        annotation = section.model_fields[name].annotation
-        section = next(iter(get_args(annotation)), annotation)  # X of `X | None`
+        if get_origin(section) in (dict, list):
+            section = get_args(section)[-1]
+            continue
+        section = section.model_fields[name].annotation
+        if isinstance(section, UnionType):  # X | None
+            section = get_args(section)[0]
     if dataclasses.is_dataclass(section):
         return [field.name for field in dataclasses.fields(section)]
     return list(section.model_fields)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import pathlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -19,16 +20,36 @@ from pipeline_def.config import Database, Dataset, Evaluation, PipelineConfig, V
 TRAIN, EVAL = "train", "eval"
 
 
-def create_pipeline(config: PipelineConfig) -> tfx.dsl.Pipeline:
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """What differs between the places where the pipeline runs.
+
+    Attributes:
+        pipeline_root: Where artifacts are kept; empty for where the orchestrator keeps them.
+        serving_dir: Where blessed models are pushed; None for no Pusher.
+        baseline: Makes the node whose output ``model`` a new model, given as a channel, is
+            compared with; None from it for no comparison.
+        metadata: The ML Metadata store; None for the orchestrator's own.
+    """
+
+    pipeline_root: str
+    serving_dir: str | None
+    baseline: Callable[[Any], Any]
+    metadata: metadata_store_pb2.ConnectionConfig | None
+
+
+def create_pipeline(config: PipelineConfig, site: Site | None = None) -> tfx.dsl.Pipeline:
     """Makes the pipeline of a configuration, for whatever runner.
 
     Args:
-        config: What to run, and where.
+        config: What to run.
+        site: Where to run it; None for this machine.
 
     Returns:
         TfdsExampleGen, StatisticsGen, the schema, ExampleValidator, Transform, EmbeddingTrainer,
         the resolver of the model to compare with, Evaluator, Pusher and ProjectorExporter.
     """
+    site = site or _this_machine(config)
     dataset = config.dataset
     example_gen = TfdsExampleGen(
         dataset=dataset.name,
@@ -53,54 +74,42 @@ def create_pipeline(config: PipelineConfig) -> tfx.dsl.Pipeline:
         **dataclasses.asdict(config.training),
     )
     model = trainer.outputs["model"]
-    baseline = tfx.dsl.Resolver(
-        strategy_class=PreviousBlessedModelStrategy,
-        candidate=model,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id("BaselineResolver")
+    baseline = site.baseline(model)
+    baseline_model = baseline.outputs["model"] if baseline else None
     evaluator = tfx.components.Evaluator(
         examples=examples,
         model=model,
-        baseline_model=baseline.outputs["model"],
+        baseline_model=baseline_model,
         eval_config=eval_config(config.evaluation),
         example_splits=[EVAL],
-    )
-    pusher = tfx.components.Pusher(
-        model=model,
-        model_blessing=evaluator.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(
-                base_directory=str(config.root / "serving")
-            )
-        ),
     )
     exporter = ProjectorExporter(
         model=model,
         transform_graph=transform.outputs["transform_graph"],
         examples=examples,
-        baseline_model=baseline.outputs["model"],
+        baseline_model=baseline_model,
         options=config.projection,
         run_prefix=config.name,
         publish_dir=config.publish_dir,
     )
+    nodes = [
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        example_validator,
+        transform,
+        trainer,
+        baseline,
+        evaluator,
+        _pusher(site.serving_dir, model, evaluator.outputs["blessing"]),
+        exporter,
+    ]
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(config.root / "artifacts"),
-        components=[
-            example_gen,
-            statistics_gen,
-            schema_gen,
-            example_validator,
-            transform,
-            trainer,
-            baseline,
-            evaluator,
-            pusher,
-            exporter,
-        ],
+        pipeline_root=site.pipeline_root,
+        components=[node for node in nodes if node],
         enable_cache=True,
-        metadata_connection_config=metadata_connection(config),
+        metadata_connection_config=site.metadata,
         beam_pipeline_args=[
             f"--direct_running_mode={config.beam.running_mode}",
             f"--direct_num_workers={config.beam.workers}",
@@ -202,13 +211,42 @@ def _password(database: Database) -> str:
     return os.environ[variable]
 
 
+def _this_machine(config: PipelineConfig) -> Site:
+    return Site(
+        pipeline_root=str(config.root / "artifacts"),
+        serving_dir=str(config.root / "serving"),
+        baseline=_previous_blessed_model,
+        metadata=metadata_connection(config),
+    )
+
+
+def _previous_blessed_model(candidate: Any) -> tfx.dsl.Resolver:
+    return tfx.dsl.Resolver(
+        strategy_class=PreviousBlessedModelStrategy,
+        candidate=candidate,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("BaselineResolver")
+
+
+def _pusher(serving_dir: str | None, model: Any, blessing: Any) -> tfx.components.Pusher | None:
+    if serving_dir is None:
+        return None
+    filesystem = tfx.proto.PushDestination.Filesystem(base_directory=serving_dir)
+    return tfx.components.Pusher(
+        model=model,
+        model_blessing=blessing,
+        push_destination=tfx.proto.PushDestination(filesystem=filesystem),
+    )
+
+
 def _schema(dataset: Dataset, statistics: Any) -> tfx.types.BaseComponent:
     if dataset.schema_file is None:
         return tfx.components.SchemaGen(statistics=statistics)
-    path = pathlib.Path(dataset.schema_file).absolute()
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=str(path))
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=dataset.schema_file)
     # The path alone is no cache key: an edited schema would not be imported again.
-    schema_gen.exec_properties["schema_digest"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(pathlib.Path(dataset.schema_file).read_bytes()).hexdigest()
+    schema_gen.exec_properties["schema_digest"] = digest
     return schema_gen
 
 

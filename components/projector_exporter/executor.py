@@ -65,7 +65,8 @@ class Executor(BaseExecutor):
         projection.dimensions = export.dimensions
         projection.source_variable = source_variable
         projection.vocabulary = vocabulary
-        projection.dataset_fingerprint = _fingerprint(raw_examples)
+        projection.dataset_fingerprint = _noted(raw_examples, "dataset_fingerprint")
+        projection.set_string_custom_property("dataset", _noted(raw_examples, "dataset"))
         projection.set_int_custom_property("rows_left_out", export.rows_left_out)
         for baseline in input_dict.get("baseline_model", []):
             _compare(embedding, _saved_model(baseline.uri), exec_properties, projection)
@@ -120,6 +121,6 @@ def _saved_model(uri: str) -> str:
     return older if tf.io.gfile.exists(older) and not tf.io.gfile.exists(path) else path
 
 
-def _fingerprint(examples: list[types.Artifact]) -> str:
-    found = {artifact.get_string_custom_property("dataset_fingerprint") for artifact in examples}
+def _noted(examples: list[types.Artifact], name: str) -> str:
+    found = {artifact.get_string_custom_property(name) for artifact in examples}
     return ",".join(sorted(found - {""}))

@@ -1,0 +1,56 @@
+"""Artifact types of one's own in a PipelineSpec.
+
+TFX compiles only types whose TYPE_NAME is their import path and that have no properties.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from unittest import mock
+
+import yaml
+from tfx import types
+from tfx.orchestration.kubeflow.v2 import compiler_utils
+from tfx.types.artifact import PropertyType
+
+_JSON_TYPES = {
+    PropertyType.INT: "integer",
+    PropertyType.FLOAT: "number",
+    PropertyType.STRING: "string",
+}
+
+
+@contextlib.contextmanager
+def compilable() -> Iterator[None]:
+    """Lets TFX compile artifact types of this project, in a ``with`` block."""
+    of_tfx = compiler_utils.get_artifact_schema
+
+    def schema(artifact_type: type[types.Artifact]) -> str | bytes:
+        if artifact_type.__module__.startswith("tfx."):
+            return of_tfx(artifact_type)
+        return instance_schema(artifact_type)
+
+    with mock.patch.object(compiler_utils, "get_artifact_schema", schema):
+        yield
+
+
+def instance_schema(artifact_type: type[types.Artifact]) -> str:
+    """Describes an artifact type as TFX describes its own.
+
+    Args:
+        artifact_type: A type that its top-level package exports.
+
+    Returns:
+        The YAML of an instance schema. Its title, PACKAGE.TYPE as Vertex AI wants it, is what
+        TFX imports the type by when a step runs.
+    """
+    package = artifact_type.__module__.partition(".")[0]
+    properties = {
+        name: {"type": _JSON_TYPES[declared.type]}
+        for name, declared in (artifact_type.PROPERTIES or {}).items()
+    }
+    schema = {
+        "title": f"{package}.{artifact_type.__name__}",
+        "type": "object",
+        "properties": properties,
+    }
+    return yaml.safe_dump(schema, sort_keys=False)

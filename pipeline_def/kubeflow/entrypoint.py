@@ -1,0 +1,220 @@
+"""The command of each step on Kubeflow Pipelines: runs a TFX executor, or a driver, in a container.
+
+KFP's driver hands the step an ExecutorInput (``{{$}}`` in the compiled arguments), its launcher has
+downloaded the inputs and uploads the outputs. Between these and TFX's own
+``kubeflow_v2_run_executor``, which was made for Vertex AI, this module
+
+* restores the types of the inputs, which KFP's driver leaves out (``toRuntimeArtifact`` in
+  backend/src/v2/metadata/converter.go of kubeflow/pipelines);
+* drops the outputs that are no TFX artifacts, as the ``executor-logs`` that the driver adds
+  (``provisionOutputs`` in backend/src/v2/driver/driver.go);
+* maps the URIs of object stores to the launcher's local directories, and back in the output
+  (``LocalPathForURI`` in backend/src/v2/component/launcher_v2.go), so that TensorFlow needs neither
+  file systems nor credentials for them;
+* leaves out null metadata, at which the launcher fails (``StructValueToMLMDValue`` in
+  backend/src/v2/metadata/converter.go).
+"""
+
+import argparse
+import logging
+import os
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2 as ir
+from tfx.orchestration.kubeflow.v2.container import (
+    kubeflow_v2_entrypoint_utils as tfx_utils,
+)
+from tfx.orchestration.kubeflow.v2.container import (
+    kubeflow_v2_run_executor as tfx_executor,
+)
+from tfx.utils import import_utils
+
+from pipeline_def.kubeflow import VISUALIZATION, visualization
+
+_LOCAL_DIRECTORIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs one step.
+
+    Args:
+        argv: What the compiler wrote: ``--executor_class_path`` or ``--driver_class_path``,
+            ``--json_serialized_invocation_args``, ``--json_serialized_inputs_spec_args``, and
+            arguments for Beam.
+    """
+    parser = argparse.ArgumentParser(prog="pipeline_def.kubeflow.entrypoint", allow_abbrev=False)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--executor_class_path")
+    what.add_argument("--driver_class_path")
+    parser.add_argument("--json_serialized_invocation_args", required=True)
+    parser.add_argument("--json_serialized_inputs_spec_args", required=True)
+    arguments, beam_arguments = parser.parse_known_args(argv)
+    executor_input = json_format.Parse(
+        arguments.json_serialized_invocation_args, ir.ExecutorInput(), ignore_unknown_fields=True
+    )
+    inputs_spec = json_format.Parse(
+        arguments.json_serialized_inputs_spec_args, ir.ComponentInputsSpec()
+    )
+    if arguments.driver_class_path:
+        output = run_driver(arguments.driver_class_path, executor_input, inputs_spec)
+    else:
+        output = run_executor(
+            arguments.executor_class_path, executor_input, inputs_spec, beam_arguments
+        )
+    path = pathlib.Path(executor_input.outputs.output_file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json_format.MessageToJson(output), encoding="utf-8")
+    partial.rename(path)
+
+
+def run_driver(
+    class_path: str, executor_input: ir.ExecutorInput, inputs_spec: ir.ComponentInputsSpec
+) -> ir.ExecutorOutput:
+    """Runs the part of a TFX driver that resolves execution properties.
+
+    Args:
+        class_path: Of the driver.
+        executor_input: The step, with the execution properties as its parameters.
+        inputs_spec: The types of its inputs.
+
+    Returns:
+        Those of the resolved properties that are output parameters of the step.
+    """
+    parameters = executor_input.inputs.parameter_values
+    properties = tfx_utils.parse_execution_properties(parameters, {}, inputs_spec)
+    driver = import_utils.import_class_by_path(class_path)(None)
+    resolved = driver.resolve_exec_properties(properties, None, None)
+    output = ir.ExecutorOutput()
+    for name in executor_input.outputs.parameters:
+        output.parameter_values[name].string_value = resolved[name]
+    return output
+
+
+def run_executor(
+    class_path: str,
+    executor_input: ir.ExecutorInput,
+    inputs_spec: ir.ComponentInputsSpec,
+    beam_arguments: Sequence[str] = (),
+) -> ir.ExecutorOutput:
+    """Runs a TFX executor.
+
+    Args:
+        class_path: Of the executor.
+        executor_input: The step, as KFP's driver makes it.
+        inputs_spec: The types of its inputs.
+        beam_arguments: For executors that use Beam.
+
+    Returns:
+        What KFP's launcher takes: the output artifacts, with their original URIs.
+    """
+    step = for_tfx(executor_input, inputs_spec)
+    written = pathlib.Path(step.outputs.output_file)
+    written.parent.mkdir(parents=True, exist_ok=True)
+    tfx_arguments = argparse.Namespace(
+        executor_class_path=class_path,
+        json_serialized_invocation_args=json_format.MessageToJson(step),
+        json_serialized_inputs_spec_args=json_format.MessageToJson(inputs_spec),
+    )
+    tfx_executor.main((tfx_arguments, list(beam_arguments)))
+    output = json_format.Parse(written.read_text(encoding="utf-8"), ir.ExecutorOutput())
+    written.unlink()
+    _visualize(executor_input, output)
+    return for_launcher(output, executor_input)
+
+
+def for_tfx(
+    executor_input: ir.ExecutorInput, inputs_spec: ir.ComponentInputsSpec
+) -> ir.ExecutorInput:
+    """Makes the ExecutorInput of KFP's driver one that TFX understands.
+
+    Args:
+        executor_input: The driver's; not changed.
+        inputs_spec: The types of the inputs.
+
+    Returns:
+        A copy with types of inputs, TFX's outputs alone and local paths for URIs; the parent
+        directories of the outputs have been made. TFX is to write to another output file beside
+        the launcher's, which must not see a half-finished one.
+    """
+    step = ir.ExecutorInput()
+    step.CopyFrom(executor_input)
+    for name, artifacts in step.inputs.artifacts.items():
+        for artifact in artifacts.artifacts:
+            artifact.type.CopyFrom(inputs_spec.artifacts[name].artifact_type)
+    for name in [name for name in step.outputs.artifacts if _is_of_kfp(step, name)]:
+        del step.outputs.artifacts[name]
+    for artifact in [*_artifacts(step.inputs), *_artifacts(step.outputs)]:
+        artifact.uri = local_path(artifact.uri)
+    for artifact in _artifacts(step.outputs):
+        pathlib.Path(artifact.uri).parent.mkdir(parents=True, exist_ok=True)
+    directory, name = os.path.split(step.outputs.output_file)
+    step.outputs.output_file = os.path.join(directory, f".tfx-{name}")
+    return step
+
+
+def for_launcher(output: ir.ExecutorOutput, executor_input: ir.ExecutorInput) -> ir.ExecutorOutput:
+    """Makes the ExecutorOutput of TFX one that KFP's launcher takes.
+
+    Args:
+        output: TFX's; changed in place.
+        executor_input: The driver's, which knows the URIs.
+
+    Returns:
+        The same, with the original URIs and without null metadata.
+    """
+    for name, artifacts in output.artifacts.items():
+        given = executor_input.outputs.artifacts[name].artifacts
+        for artifact, original in zip(artifacts.artifacts, given, strict=True):
+            artifact.uri = original.uri
+            fields = artifact.metadata.fields
+            for key in [key for key, value in fields.items() if value.HasField("null_value")]:
+                del fields[key]
+    return output
+
+
+def local_path(uri: str) -> str:
+    """Says where KFP's launcher has the content of a URI.
+
+    Args:
+        uri: ``gs://…``, ``s3://…`` or ``minio://…``; any other is returned as it is.
+
+    Returns:
+        A path of the container.
+    """
+    for scheme, directory in _LOCAL_DIRECTORIES.items():
+        if uri.startswith(scheme):
+            return directory + uri.removeprefix(scheme)
+    return uri
+
+
+def _is_of_kfp(step: ir.ExecutorInput, output: str) -> bool:
+    artifact = step.outputs.artifacts[output].artifacts[0]
+    return artifact.type.schema_title.startswith("system.")
+
+
+def _artifacts(
+    channels: ir.ExecutorInput.Inputs | ir.ExecutorInput.Outputs,
+) -> Iterator[ir.RuntimeArtifact]:
+    for artifacts in channels.artifacts.values():
+        yield from artifacts.artifacts
+
+
+def _visualize(executor_input: ir.ExecutorInput, output: ir.ExecutorOutput) -> None:
+    if VISUALIZATION not in executor_input.outputs.artifacts:
+        return
+    (page,) = executor_input.outputs.artifacts[VISUALIZATION].artifacts
+    (projection,) = output.artifacts["projection"].artifacts
+    html = visualization.page(
+        local_path(projection.uri), json_format.MessageToDict(projection.metadata), page.uri
+    )
+    pathlib.Path(local_path(page.uri)).write_text(html, encoding="utf-8")
+    output.artifacts[VISUALIZATION].artifacts.add(name=page.name, uri=page.uri)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    main(sys.argv[1:])
