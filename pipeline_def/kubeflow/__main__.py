@@ -1,0 +1,203 @@
+"""Takes the configured pipeline to Kubeflow Pipelines: `python -m pipeline_def.kubeflow submit`."""
+
+import argparse
+import os
+import pathlib
+import sys
+from typing import Any
+
+import yaml
+
+from pipeline_def.config import PipelineConfig, load
+from pipeline_def.kubeflow import arguments, following
+from pipeline_def.kubeflow.client import Cluster, ClusterError, unique_name
+
+_HOST = "KF_PIPELINES_ENDPOINT"  # As kfp calls it.
+
+
+def main(words: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        words: The words after the program's name; those it was started with by default.
+
+    Returns:
+        The exit code: 0 if all went well, 1 if something is wrong or the awaited run failed, 130 if
+        it was interrupted while it waited.
+    """
+    options = _parser().parse_args(words)
+    try:
+        return int(options.command(options))
+    except (ValueError, ClusterError) as error:  # Of the configuration, an argument, the cluster.
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline_def.kubeflow",
+        description="The pipeline that PIPELINE_CONFIG names, on Kubeflow Pipelines.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    compiling = commands.add_parser("compile", help="Write the compiled pipeline to a file.")
+    compiling.set_defaults(command=_compile)
+    compiling.add_argument(
+        "--output", help="A YAML file, or '-' for the terminal. Default: output/NAME.yaml"
+    )
+    compiling.add_argument("--vertex", action="store_true", help="Compile for Vertex AI.")
+
+    cluster = argparse.ArgumentParser(add_help=False)
+    cluster.add_argument(
+        "--host",
+        default=os.environ.get(_HOST),
+        help=f"Address of Kubeflow Pipelines. Default: the environment variable {_HOST}",
+    )
+    cluster.add_argument("--namespace", help="Your namespace, where each user has one.")
+    cluster.add_argument("--token-file", type=pathlib.Path, help="File with a bearer token.")
+
+    uploading = commands.add_parser(
+        "upload", parents=[cluster], help="Upload the pipeline, as a new version."
+    )
+    uploading.set_defaults(command=_upload)
+
+    submitting = commands.add_parser(
+        "submit", parents=[cluster], help="Upload the pipeline and start a run of it."
+    )
+    submitting.set_defaults(command=_submit)
+    submitting.add_argument("--experiment", default="Default", help="Default: %(default)s")
+    submitting.add_argument("--service-account", help="Kubernetes service account of the steps.")
+    submitting.add_argument("--pipeline-root", help="URI of the directory for the run's outputs.")
+    submitting.add_argument(
+        "--arg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="A parameter of the pipeline; may be repeated.",
+    )
+    submitting.add_argument(
+        "--wait", action="store_true", help="Follow the run; exit with 1 if it fails."
+    )
+
+    fetching = commands.add_parser(
+        "fetch-projection",
+        parents=[cluster],
+        help="Download the projection of a run and open it in TensorBoard.",
+    )
+    fetching.set_defaults(command=_fetch)
+    fetching.add_argument("--run", required=True, help="Id of the run: the end of its link.")
+    fetching.add_argument(
+        "--output", type=pathlib.Path, help="A new directory. Default: output/kubeflow/RUN"
+    )
+    fetching.add_argument("--download-only", action="store_true", help="Start no TensorBoard.")
+    return parser
+
+
+def _compiled(vertex: bool = False) -> tuple[PipelineConfig, str]:
+    from pipeline_def.kubeflow.compiler import compile_pipeline  # TFX takes seconds to import.
+
+    config = load()
+    return config, compile_pipeline(config, vertex)
+
+
+def _compile(options: argparse.Namespace) -> int:
+    config, pipeline = _compiled(options.vertex)
+    if options.output == "-":
+        print(pipeline, end="")
+        return 0
+    path = pathlib.Path(options.output or f"output/{config.name}.yaml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(pipeline, encoding="utf-8")
+    unfinished.rename(path)
+    print(f"Compiled:    {path}")
+    return 0
+
+
+def _upload(options: argparse.Namespace) -> int:
+    _require_host(options)
+    config, pipeline = _compiled()
+    _uploaded(_cluster(options), config, pipeline)
+    return 0
+
+
+def _uploaded(cluster: Cluster, config: PipelineConfig, pipeline: str) -> Any:
+    version = cluster.upload(pipeline, config.name)
+    link = cluster.link(
+        "pipelines", "details", version.pipeline_id, "version", version.pipeline_version_id
+    )
+    print(f"Version:     {version.display_name} {link}")
+    return version
+
+
+def _submit(options: argparse.Namespace) -> int:
+    _require_host(options)
+    config, pipeline = _compiled()
+    spec = next(yaml.safe_load_all(pipeline))
+    given = arguments.parse(options.arg, spec)
+    cluster = _cluster(options)
+    run_id = cluster.start(
+        _uploaded(cluster, config, pipeline),
+        unique_name(config.name),
+        given,
+        options.experiment,
+        options.pipeline_root,
+        options.service_account,
+    )
+    link = cluster.link("runs", "details", run_id)
+    print(f"Run:         {link}")
+    if not options.wait:
+        return 0
+    try:
+        return _wait(cluster, run_id, list(spec["root"]["dag"]["tasks"]))
+    except KeyboardInterrupt:
+        print(f"\nThe run goes on: {link}", file=sys.stderr)
+        return 130
+
+
+def _wait(cluster: Cluster, run_id: str, steps: list[str]) -> int:
+    run = following.follow(cluster, run_id, steps)
+    if run.state != "SUCCEEDED":
+        failed = following.failed_step(run, steps)
+        culprit = f"{failed} failed" if failed else f"The run ended as {run.state}"
+        said = f": {run.error.message}" if run.error and run.error.message else ""
+        link = cluster.link("runs", "details", run_id)
+        print(f"\n{culprit}{said}; its log is in {link}", file=sys.stderr)
+        return 1
+    print(
+        f"\nSee it:      python -m pipeline_def.kubeflow fetch-projection --host {cluster.host} "
+        f"--run {run_id}"
+    )
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    _require_host(options)
+    from pipeline_def.kubeflow.fetch import fetch_projection  # TFX takes seconds to import.
+
+    directory = options.output or pathlib.Path("output", "kubeflow", options.run)
+    if directory.exists():  # A run never changes its projection.
+        print(f"Projection:  {directory}, fetched before")
+    else:
+        fetch_projection(_cluster(options), options.run, directory)
+        print(f"Projection:  {directory}")
+    if options.download_only:
+        return 0
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", "--logdir", str(directory)])
+
+
+def _require_host(options: argparse.Namespace) -> None:
+    if not options.host:
+        raise ValueError(
+            "There is no cluster to ask: pass --host with the address of its Kubeflow Pipelines, "
+            f"such as https://kubeflow.example.com/pipeline, or set {_HOST}."
+        )
+
+
+def _cluster(options: argparse.Namespace) -> Cluster:
+    return Cluster(options.host, options.namespace, options.token_file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

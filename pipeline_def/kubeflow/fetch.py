@@ -1,0 +1,124 @@
+"""Brings the projection of a run on a cluster to this machine."""
+
+import http.client
+import os
+import pathlib
+import shutil
+import tarfile
+import tempfile
+import urllib.parse
+
+import tensorflow as tf
+from google.protobuf import text_format
+from ml_metadata.proto import metadata_store_pb2
+from tensorboard.plugins.projector import ProjectorConfig
+from tfx.dsl.io import fileio
+
+from components.projector_exporter.verify import CONFIG, verify
+from pipeline_def.kubeflow import lineage
+from pipeline_def.kubeflow.client import Cluster, ClusterError
+
+OUTPUT = "projection"
+
+# Stores that may be the cluster's own: its UI hands their files out, as they are.
+_SERVED = ("minio", "s3")
+
+
+def fetch_projection(cluster: Cluster, run_id: str, directory: pathlib.Path) -> None:
+    """Downloads the projection that a run made or took from the cache, whole or not at all.
+
+    Args:
+        cluster: Where it ran; its host is that of the UI.
+        run_id: The run.
+        directory: Where to; must not exist.
+
+    Raises:
+        ClusterError: There is no such run, it has no projection, or that cannot be had.
+    """
+    run = cluster.run(run_id)
+    artifact = lineage.output(cluster, run_id, OUTPUT)
+    if artifact is None:
+        raise ClusterError(
+            f"The run {run_id} has no projection; its state is {run.state}. "
+            f"See {cluster.link('runs', 'details', run_id)}."
+        )
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".unfinished-") as parent:
+        unfinished = pathlib.Path(parent, directory.name)
+        unfinished.mkdir()
+        if urllib.parse.urlsplit(artifact.uri).scheme in _SERVED:
+            _download(cluster, artifact, unfinished)
+        else:
+            _copy(artifact.uri, unfinished)
+        if violations := verify(str(unfinished)):
+            raise ClusterError(
+                f"What came of {artifact.uri} is no whole projection: {violations[0]}"
+            )
+        unfinished.rename(directory)
+
+
+def _download(
+    cluster: Cluster, artifact: metadata_store_pb2.Artifact, directory: pathlib.Path
+) -> None:
+    try:
+        with (
+            _open(cluster, artifact) as answer,
+            tarfile.open(fileobj=answer, mode="r|gz") as archive,
+        ):
+            archive.extractall(directory, filter="data")
+    except (ClusterError, tarfile.ReadError):  # UIs before 2.17 serve single files only.
+        _download_files(cluster, artifact, directory)
+
+
+def _download_files(
+    cluster: Cluster, artifact: metadata_store_pb2.Artifact, directory: pathlib.Path
+) -> None:
+    """Downloads what TensorBoard reads, each file named by one that came before."""
+
+    def download(name: str) -> pathlib.Path:
+        path = directory / name
+        with _open(cluster, artifact, name) as answer, path.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+        return path
+
+    config = text_format.Parse(download(CONFIG).read_text(encoding="utf-8"), ProjectorConfig())
+    for embedding in config.embeddings:
+        for name in {embedding.metadata_path, embedding.bookmarks_path} - {""}:
+            download(name)
+    download("checkpoint")
+    checkpoint = tf.train.get_checkpoint_state(str(directory)).model_checkpoint_path
+    for part in ("index", "data-00000-of-00001"):
+        download(f"{os.path.relpath(checkpoint, directory)}.{part}")
+    tf.summary.create_file_writer(str(directory)).close()  # Its name there is not known.
+
+
+def _open(
+    cluster: Cluster, artifact: metadata_store_pb2.Artifact, file: str = ""
+) -> http.client.HTTPResponse:
+    """Asks the UI's server for a file of an artifact, or for all in one archive.
+
+    Format: frontend/server/handlers/artifacts.ts of kubeflow/pipelines.
+    """
+    place = urllib.parse.urlsplit(artifact.uri)
+    key = urllib.parse.quote(f"{place.path.strip('/')}/{file}".rstrip("/"))
+    # How the UI logs in to a store that has credentials of its own.
+    session = artifact.custom_properties["store_session_info"].string_value
+    query = {"namespace": cluster.namespace, "providerInfo": session}
+    encoded = urllib.parse.urlencode({name: value for name, value in query.items() if value})
+    return cluster.open(f"/artifacts/{place.scheme}/{place.netloc}/{key}?{encoded}")
+
+
+def _copy(uri: str, directory: pathlib.Path) -> None:
+    """Copies from a store that this machine can read by itself, such as gs://."""
+    try:
+        for folder, _, files in fileio.walk(uri):
+            for name in files:
+                source = os.path.join(folder, name)
+                target = directory / os.path.relpath(source, uri)
+                target.parent.mkdir(exist_ok=True)
+                fileio.copy(source, str(target))
+    except Exception as error:  # Each file system has exceptions of its own.
+        raise ClusterError(
+            f"{uri} cannot be read from here: {error}. This machine needs credentials for it, "
+            "for gs:// those of `gcloud auth application-default login`."
+        ) from error
