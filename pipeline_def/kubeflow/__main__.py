@@ -3,6 +3,7 @@
 import argparse
 import os
 import pathlib
+import shlex
 import sys
 from typing import Any
 
@@ -28,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
     options = _parser().parse_args(words)
     try:
         return int(options.command(options))
-    except (ValueError, ClusterError) as error:  # Of the configuration, an argument, the cluster.
+    except (ValueError, OSError, ClusterError) as error:  # Configuration, argument, file, cluster.
         print(error, file=sys.stderr)
         return 1
 
@@ -115,9 +116,9 @@ def _compile(options: argparse.Namespace) -> int:
 
 
 def _upload(options: argparse.Namespace) -> int:
-    _require_host(options)
+    cluster = _cluster(options)
     config, pipeline = _compiled()
-    _uploaded(_cluster(options), config, pipeline)
+    _uploaded(cluster, config, pipeline)
     return 0
 
 
@@ -131,11 +132,10 @@ def _uploaded(cluster: Cluster, config: PipelineConfig, pipeline: str) -> Any:
 
 
 def _submit(options: argparse.Namespace) -> int:
-    _require_host(options)
+    cluster = _cluster(options)
     config, pipeline = _compiled()
     spec = next(yaml.safe_load_all(pipeline))
     given = arguments.parse(options.arg, spec)
-    cluster = _cluster(options)
     run_id = cluster.start(
         _uploaded(cluster, config, pipeline),
         unique_name(config.name),
@@ -145,41 +145,45 @@ def _submit(options: argparse.Namespace) -> int:
         options.service_account,
     )
     link = cluster.link("runs", "details", run_id)
-    print(f"Run:         {link}")
+    print(f"Run:         {link}", flush=True)
     if not options.wait:
         return 0
+    steps = list(spec["root"]["dag"]["tasks"])
     try:
-        return _wait(cluster, run_id, list(spec["root"]["dag"]["tasks"]))
+        run = following.follow(cluster, run_id, steps)
     except KeyboardInterrupt:
         print(f"\nThe run goes on: {link}", file=sys.stderr)
         return 130
-
-
-def _wait(cluster: Cluster, run_id: str, steps: list[str]) -> int:
-    run = following.follow(cluster, run_id, steps)
     if run.state != "SUCCEEDED":
         failed = following.failed_step(run, steps)
         culprit = f"{failed} failed" if failed else f"The run ended as {run.state}"
         said = f": {run.error.message}" if run.error and run.error.message else ""
-        link = cluster.link("runs", "details", run_id)
         print(f"\n{culprit}{said}; its log is in {link}", file=sys.stderr)
         return 1
-    print(
-        f"\nSee it:      python -m pipeline_def.kubeflow fetch-projection --host {cluster.host} "
-        f"--run {run_id}"
-    )
+    print(f"\nSee it:      python -m pipeline_def.kubeflow {_fetching(options, run_id)}")
     return 0
 
 
-def _fetch(options: argparse.Namespace) -> int:
-    _require_host(options)
-    from pipeline_def.kubeflow.fetch import fetch_projection  # TFX takes seconds to import.
+def _fetching(options: argparse.Namespace, run_id: str) -> str:
+    """The command that shows what a run made, asked for in the same way."""
+    same = {
+        "--host": options.host,
+        "--namespace": options.namespace,
+        "--token-file": options.token_file,
+    }
+    given = [str(word) for option, value in same.items() if value for word in (option, value)]
+    return shlex.join(["fetch-projection", "--run", run_id, *given])
 
+
+def _fetch(options: argparse.Namespace) -> int:
     directory = options.output or pathlib.Path("output", "kubeflow", options.run)
     if directory.exists():  # A run never changes its projection.
         print(f"Projection:  {directory}, fetched before")
     else:
-        fetch_projection(_cluster(options), options.run, directory)
+        cluster = _cluster(options)
+        from pipeline_def.kubeflow.fetch import fetch_projection  # TFX takes seconds to import.
+
+        fetch_projection(cluster, options.run, directory)
         print(f"Projection:  {directory}")
     if options.download_only:
         return 0
@@ -187,15 +191,12 @@ def _fetch(options: argparse.Namespace) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", "--logdir", str(directory)])
 
 
-def _require_host(options: argparse.Namespace) -> None:
+def _cluster(options: argparse.Namespace) -> Cluster:
     if not options.host:
         raise ValueError(
             "There is no cluster to ask: pass --host with the address of its Kubeflow Pipelines, "
             f"such as https://kubeflow.example.com/pipeline, or set {_HOST}."
         )
-
-
-def _cluster(options: argparse.Namespace) -> Cluster:
     return Cluster(options.host, options.namespace, options.token_file)
 
 

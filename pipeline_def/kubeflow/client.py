@@ -9,6 +9,7 @@ import logging
 import os
 import pathlib
 import re
+import socket
 import ssl
 import tempfile
 import urllib.error
@@ -75,6 +76,7 @@ class Cluster:
                 host=self.host,
                 namespace=namespace or "kubeflow",  # kfp takes this one for none.
                 credentials=credentials,
+                proxy=_proxy(self.host),
                 ssl_ca_cert=ssl.get_default_verify_paths().cafile,
             )
 
@@ -199,7 +201,7 @@ class Cluster:
         if self._token_file:  # Not for the host that an answer may redirect to.
             request.add_unredirected_header("Authorization", f"Bearer {_read(self._token_file)}")
         with self._asking():
-            answer = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+            answer = urllib.request.urlopen(request)
             assert isinstance(answer, http.client.HTTPResponse)
             return answer
 
@@ -219,7 +221,9 @@ class Cluster:
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
-        """Quiets kfp's client and puts its errors into words."""
+        """Quiets kfp's client, keeps it from waiting for ever and puts its errors into words."""
+        timeout = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(_TIMEOUT_SECONDS)  # kfp's client takes none.
         chatter = logging.getLogger("urllib3.connectionpool")  # A warning for each attempt.
         level = chatter.level
         chatter.setLevel(logging.ERROR)
@@ -236,6 +240,7 @@ class Cluster:
             raise ClusterError(f"{self.host} cannot be reached: {_cause(error)}.") from error
         finally:
             chatter.setLevel(level)
+            socket.setdefaulttimeout(timeout)
 
     def _denied(self, status: int, reason: str, body: str) -> ClusterError:
         said = _message(body)
@@ -263,6 +268,14 @@ def _address(host: str) -> str:
             "https://kubeflow.example.com/pipeline."
         )
     return host.partition("#")[0].rstrip("/")  # As a browser shows it.
+
+
+def _proxy(host: str) -> str | None:
+    """Finds the proxy that urllib takes to a host: kfp's client looks for none by itself."""
+    parts = urllib.parse.urlsplit(host)
+    if urllib.request.proxy_bypass(parts.netloc):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 def _read(token_file: pathlib.Path) -> str:

@@ -111,12 +111,8 @@ def _open(
 def _copy(uri: str, directory: pathlib.Path) -> None:
     """Copies from a store that this machine can read by itself, such as gs://."""
     try:
-        for folder, _, files in fileio.walk(uri):
-            for name in files:
-                source = os.path.join(folder, name)
-                target = directory / os.path.relpath(source, uri)
-                target.parent.mkdir(exist_ok=True)
-                fileio.copy(source, str(target))
+        for name in fileio.listdir(uri):
+            fileio.copy(os.path.join(uri, name), str(directory / name))
     except Exception as error:  # Each file system has exceptions of its own.
         raise ClusterError(
             f"{uri} cannot be read from here: {error}. This machine needs credentials for it, "
