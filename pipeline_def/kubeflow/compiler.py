@@ -180,7 +180,7 @@ def rewrite(spec: dict[str, Any], pipeline: tfx.dsl.Pipeline) -> None:
         if isinstance(node, TfdsExampleGen):
             _add_dataset_step(spec, node.id)
         elif isinstance(node, tfx.dsl.Importer):
-            _simplify_importer(spec, node.id)
+            _rename_import(spec, node.id)
         if any(channel.type is EmbeddingProjection for channel in node.outputs.values()):
             _add_visualization(spec, node.id)
         _set_parameter_defaults(spec, node)
@@ -220,8 +220,8 @@ def _add_dataset_step(spec: dict[str, Any], name: str) -> None:
     task.setdefault("dependentTasks", []).append(DATASET_STEP)
 
 
-def _simplify_importer(spec: dict[str, Any], name: str) -> None:
-    """Leaves an importer its one output, under the name that kfp.local expects."""
+def _rename_import(spec: dict[str, Any], name: str) -> None:
+    """Calls what an importer imports as kfp.local does."""
     component = spec["components"][name]
     outputs = component["outputDefinitions"]["artifacts"]
     (key,) = outputs

@@ -7,8 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# KFP keeps an artifact under PIPELINE_ROOT/PIPELINE/RUN/TASK/…, RUN being a UUID.
-_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# KFP keeps an artifact in PIPELINE_ROOT/PIPELINE/RUN/TASK/NAME, newer versions in
+# PIPELINE_ROOT/PIPELINE/RUN/TASK/UUID/NAME; a RUN is a UUID.
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_RUN = re.compile(f"/({_UUID})/[^/]+/(?:{_UUID}/)?[^/]+$")
 _PROPERTIES = {
     "dataset": "Dataset",
     "dataset_fingerprint": "Fingerprint of the dataset",
@@ -37,7 +39,7 @@ def page(projection: str, properties: Mapping[str, Any], uri: str) -> str:
     )
     picture = base64.b64encode(pathlib.Path(projection, "projection.png").read_bytes()).decode()
     run = _RUN.search(uri)
-    command = f"python -m pipeline_def.kubeflow fetch-projection --run {run[0] if run else 'RUN'}"
+    command = f"python -m pipeline_def.kubeflow fetch-projection --run {run[1] if run else 'RUN'}"
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">

@@ -1,0 +1,42 @@
+import pathlib
+from collections.abc import Callable
+
+import pytest
+
+from pipeline_def.config import PipelineConfig, load
+
+MINIMAL = """
+name: mine
+dataset: {name: sample_reviews:1.0.0, builder_module: pipeline_def.sample_reviews}
+evaluation: {min_accuracy: 0.5}
+"""
+EVERYTHING = """
+kubeflow:
+  image: registry.example.com:5000/embedding-projector:1.0.0
+  pipeline_root: minio://mlpipeline/v2/artifacts
+  baseline_model: s3://models/blessed
+  data_dir: /data/tfds
+  push_destination: gs://models/serving
+  resources:
+    EmbeddingTrainer: {cpu: 4, memory: 16Gi, accelerator: nvidia.com/gpu, accelerators: 2}
+    TfdsExampleGen: {cpu: 0.5, memory: 500M}
+  volumes: [{claim: datasets, mount_path: /data}]
+  node_selector: {pool: training}
+  tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
+  secrets: [{name: hub, environment: {token: HUB_TOKEN}}]
+"""
+
+Configured = Callable[..., PipelineConfig]
+
+
+@pytest.fixture
+def configured(tmp_path: pathlib.Path) -> Configured:
+    """Makes a configuration of a minimal one, an addition, and overriding variables."""
+
+    def configure(addition: str = "", **variables: str) -> PipelineConfig:
+        path = tmp_path / "mine.yaml"
+        path.write_text(MINIMAL + addition)
+        overrides = {f"PIPELINE__{name.upper()}": value for name, value in variables.items()}
+        return load({"PIPELINE_CONFIG": str(path), **overrides})
+
+    return configure

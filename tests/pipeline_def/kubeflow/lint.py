@@ -1,0 +1,120 @@
+"""What KFP's server and driver refuse, from their sources (kubeflow/pipelines at 7b70c7b)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2 as ir
+
+# Of Argo Workflows' DAG tasks.
+_ARGO_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
+
+
+def faults(text: str) -> list[str]:
+    """Lists what is wrong with a compiled pipeline; empty if the server would take it."""
+    document, *platform = yaml.safe_load_all(text)
+    spec = json_format.ParseDict(document, ir.PipelineSpec())
+    deployment = json_format.ParseDict(document["deploymentSpec"], ir.PipelineDeploymentConfig())
+    return [
+        *_header(spec),
+        *_names(spec),
+        *_executors(spec, deployment),
+        *_producers(spec),
+        *_parameters(spec),
+        *_platform(deployment, platform),
+    ]
+
+
+def _header(spec: ir.PipelineSpec) -> Iterator[str]:
+    """NewV2SpecTemplate in backend/src/apiserver/template/v2_template.go."""
+    if spec.schema_version != "2.1.0":
+        yield f"schema version {spec.schema_version}"
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", spec.pipeline_info.name):
+        yield f"pipeline name {spec.pipeline_info.name!r}"
+    if not spec.root.dag.tasks:
+        yield "no tasks"
+
+
+def _names(spec: ir.PipelineSpec) -> Iterator[str]:
+    """The server adds NAME-driver, in backend/src/v2/compiler/argocompiler/dag.go."""
+    tasks = spec.root.dag.tasks
+    for name in tasks:
+        if not _ARGO_NAME.fullmatch(name):
+            yield f"task name {name!r}"
+        if f"{name}-driver" in tasks:
+            yield f"the task {name}-driver is the server's"
+
+
+def _executors(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -> Iterator[str]:
+    """Func dfs in backend/src/v2/compiler/visitor.go; kfp.local strips ``comp-``."""
+    for name, task in spec.root.dag.tasks.items():
+        reference = task.component_ref.name
+        if reference not in spec.components:
+            yield f"{name}: no component {reference!r}"
+            continue
+        component = spec.components[reference]
+        if not reference.startswith("comp-"):
+            yield f"component name {reference!r}"
+        if component.executor_label not in deployment.executors:
+            yield f"{name}: no executor {component.executor_label!r}"
+            continue
+        executor = deployment.executors[component.executor_label]
+        kind = executor.WhichOneof("spec")
+        if kind not in ("container", "importer"):
+            yield f"{name}: {kind} is not implemented"
+        if kind == "container" and executor.container.HasField("lifecycle"):
+            yield f"{name}: its lifecycle is ignored"
+        if kind == "importer" and list(component.output_definitions.artifacts) != ["artifact"]:
+            yield f"{name}: imports to {list(component.output_definitions.artifacts)}"
+
+
+def _producers(spec: ir.PipelineSpec) -> Iterator[str]:
+    """Func addImplicitDependencies in backend/src/v2/compiler/argocompiler/dag.go."""
+    tasks = spec.root.dag.tasks
+
+    def outputs(task: str) -> ir.ComponentOutputsSpec:
+        return spec.components[tasks[task].component_ref.name].output_definitions
+
+    for name, task in tasks.items():
+        for dependency in task.dependent_tasks:
+            if dependency not in tasks:
+                yield f"{name} depends on {dependency}"
+        for artifact in task.inputs.artifacts.values():
+            source = artifact.task_output_artifact
+            if source.producer_task not in tasks:
+                yield f"{name}: unknown producer task {source.producer_task}"
+            elif source.output_artifact_key not in outputs(source.producer_task).artifacts:
+                yield f"{name}: {source.producer_task} has no {source.output_artifact_key}"
+        for parameter in task.inputs.parameters.values():
+            if parameter.WhichOneof("kind") != "task_output_parameter":
+                continue
+            output = parameter.task_output_parameter
+            if output.producer_task not in tasks:
+                yield f"{name}: unknown producer task {output.producer_task}"
+            elif output.output_parameter_key not in outputs(output.producer_task).parameters:
+                yield f"{name}: {output.producer_task} has no {output.output_parameter_key}"
+
+
+def _parameters(spec: ir.PipelineSpec) -> Iterator[str]:
+    """validatePipelineJobInputs (v2_template.go), resolveInputs (backend/src/v2/driver)."""
+    for name, parameter in spec.root.input_definitions.parameters.items():
+        if not (parameter.HasField("default_value") or parameter.is_optional):
+            yield f"parameter {name} has no default"
+    for name, task in spec.root.dag.tasks.items():
+        wanted = spec.components[task.component_ref.name].input_definitions
+        for kind in ("parameters", "artifacts"):
+            given, known = (set(getattr(inputs, kind)) for inputs in (task.inputs, wanted))
+            if given != known:
+                yield f"{name}: {kind} {sorted(given ^ known)} are not both given and declared"
+
+
+def _platform(
+    deployment: ir.PipelineDeploymentConfig, platform: list[dict[str, Any]]
+) -> Iterator[str]:
+    """Func dfs in visitor.go looks the settings up by executor."""
+    for document in platform:
+        for label in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]:
+            if deployment.executors[label].WhichOneof("spec") != "container":
+                yield f"Kubernetes settings for {label}, which is no container"

@@ -1,0 +1,227 @@
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+from kfp import components as kfp_components
+from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import OutputDict, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+
+from pipeline_def.config import ConfigError
+from pipeline_def.kubeflow.compiler import compile_pipeline, rewrite
+from tests.pipeline_def.kubeflow.conftest import EVERYTHING, Configured
+from tests.pipeline_def.kubeflow.lint import faults
+
+PROJECT = pathlib.Path(__file__).parents[3]
+IMAGE = "kubeflow: {image: registry.example.com/projector:1.0.0}"
+
+
+def tasks(text: str) -> dict[str, Any]:
+    return next(yaml.safe_load_all(text))["root"]["dag"]["tasks"]
+
+
+def container(text: str, task: str) -> dict[str, Any]:
+    spec = next(yaml.safe_load_all(text))
+    label = spec["components"][f"comp-{task}"]["executorLabel"]
+    return spec["deploymentSpec"]["executors"][label]["container"]
+
+
+def runner(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(PROJECT / "pipeline_def" / script), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), **variables}
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("addition", [IMAGE, EVERYTHING])
+def test_the_server_takes_it(configured: Configured, tmp_path: pathlib.Path, addition: str) -> None:
+    text = compile_pipeline(configured(addition))
+    assert faults(text) == []
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(text)
+    assert kfp_components.load_component_from_file(str(path)).name == "mine"
+
+
+def test_the_server_would_not_take_what_tfx_writes(configured: Configured) -> None:
+    found = faults(compile_pipeline(configured(IMAGE), vertex=True))
+    assert "BaselineResolver-model-resolver: resolver is not implemented" in found
+
+
+def test_it_is_the_same_byte_for_byte_in_another_process(configured: Configured) -> None:
+    variables = {
+        "PIPELINE_CONFIG": "pipeline_def/configs/sample.yaml",
+        "PIPELINE__KUBEFLOW__IMAGE": "registry.example.com/projector:1.0.0",
+    }
+    first, second = (
+        runner("kubeflow_runner.py", **variables, PYTHONHASHSEED=seed).stdout for seed in "12"
+    )
+    assert first == second
+    assert faults(first) == []
+
+
+def test_each_step_is_a_component(configured: Configured) -> None:
+    steps = {
+        "Dataset",
+        "TfdsExampleGen",
+        "StatisticsGen",
+        "SchemaGen",
+        "ExampleValidator",
+        "Transform",
+        "EmbeddingTrainer",
+        "Evaluator",
+        "ProjectorExporter",
+    }
+    assert set(tasks(compile_pipeline(configured(IMAGE)))) == steps
+    assert set(tasks(compile_pipeline(configured(EVERYTHING)))) == steps | {
+        "BaselineModel",
+        "Pusher",
+    }
+
+
+def test_the_cache_sees_the_dataset(configured: Configured) -> None:
+    compiled = tasks(compile_pipeline(configured(IMAGE)))
+    parameters = compiled["TfdsExampleGen"]["inputs"]["parameters"]
+    for name in ("dataset", "input_fingerprint"):
+        output = parameters[name]["taskOutputParameter"]
+        assert output == {"producerTask": "Dataset", "outputParameterKey": name}
+    assert compiled["TfdsExampleGen"]["cachingOptions"] == {"enableCache": True}
+    assert "cachingOptions" not in compiled["Dataset"]
+
+
+def test_the_configuration_reaches_the_steps(configured: Configured) -> None:
+    text = compile_pipeline(configured(EVERYTHING))
+    spec, platform = yaml.safe_load_all(text)
+    parameters = tasks(text)["Dataset"]["inputs"]["parameters"]
+    assert parameters["data_dir"]["runtimeValue"]["constant"] == "/data/tfds"
+    destination = tasks(text)["Pusher"]["inputs"]["parameters"]["push_destination"]
+    assert "gs://models/serving" in destination["runtimeValue"]["constant"]
+    assert spec["defaultPipelineRoot"] == "minio://mlpipeline/v2/artifacts"
+    importer = spec["deploymentSpec"]["executors"]["exec-BaselineModel"]["importer"]
+    assert importer["artifactUri"] == {"constant": "s3://models/blessed"}
+    assert tasks(text)["Evaluator"]["inputs"]["artifacts"]["baseline_model"] == {
+        "taskOutputArtifact": {"producerTask": "BaselineModel", "outputArtifactKey": "artifact"}
+    }
+    settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert set(settings) == set(spec["deploymentSpec"]["executors"]) - {"exec-BaselineModel"}
+    assert settings["exec-Dataset"] == {
+        "pvcMount": [{"constant": "datasets", "mountPath": "/data"}],
+        "nodeSelector": {"labels": {"pool": "training"}},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "secretAsEnv": [
+            {"secretName": "hub", "keyToEnv": [{"secretKey": "token", "envVar": "HUB_TOKEN"}]}
+        ],
+    }
+
+
+@pytest.mark.parametrize("vertex", [False, True])
+def test_resources(configured: Configured, vertex: bool) -> None:
+    text = compile_pipeline(configured(EVERYTHING), vertex)
+    executors = next(yaml.safe_load_all(text))["deploymentSpec"]["executors"]
+    given = {
+        label.removeprefix("exec-").removesuffix("_executor"): executor["container"]["resources"]
+        for label, executor in executors.items()
+        if "resources" in executor.get("container", {})
+    }
+    example_gen = {"cpuLimit": 0.5, "memoryLimit": 0.5}
+    assert given == {
+        "EmbeddingTrainer": {
+            "cpuLimit": 4,
+            "memoryLimit": 16 * 2**30 / 1e9,
+            "accelerator": {"type": "nvidia.com/gpu", "count": "2"},
+        },
+        "TfdsExampleGen": example_gen,
+        **({} if vertex else {"Dataset": example_gen}),
+    }
+
+
+def test_the_projection_has_a_page(configured: Configured) -> None:
+    spec = next(yaml.safe_load_all(compile_pipeline(configured(IMAGE))))
+    outputs = spec["components"]["comp-ProjectorExporter"]["outputDefinitions"]["artifacts"]
+    assert outputs["visualization"]["artifactType"]["schemaTitle"] == "system.HTML"
+    projection = yaml.safe_load(outputs["projection"]["artifactType"]["instanceSchema"])
+    assert projection["properties"]["rows"] == {"type": "integer"}
+
+
+def test_for_vertex_the_steps_run_what_tfx_runs(configured: Configured) -> None:
+    spec = yaml.safe_load(compile_pipeline(configured(EVERYTHING), vertex=True))
+    executors = spec["deploymentSpec"]["executors"]
+    assert executors["EmbeddingTrainer_executor"]["container"]["command"] == list(
+        kubeflow_v2_dag_runner.KUBEFLOW_TFX_CMD
+    )
+    assert "Dataset" not in spec["components"]
+
+
+def test_the_image_and_the_entrypoint(configured: Configured) -> None:
+    text = compile_pipeline(configured(IMAGE))
+    for task in tasks(text):
+        step = container(text, task)
+        assert step["image"] == "registry.example.com/projector:1.0.0"
+        assert step["command"] == ["python", "-m", "pipeline_def.kubeflow.entrypoint"]
+
+
+@pytest.mark.parametrize(
+    ("addition", "variables", "complaint"),
+    [
+        ("", {}, "kubeflow.image: is required to compile"),
+        (IMAGE, {"dataset__data_dir": "output/tfds"}, "does not see 'output/tfds'"),
+        (IMAGE, {"dataset__schema_file": str(PROJECT / "schemas" / "imdb_reviews.pbtxt")}, "Put"),
+        (IMAGE, {"dataset__schema_file": "../PROJECT/schemas/imdb_reviews.pbtxt"}, "Put"),
+        (
+            f"{IMAGE}\nmetadata: {{kind: mysql, host: h, port: 1, database: d, user: u}}",
+            {},
+            "metadata: a cluster keeps",
+        ),
+        (
+            IMAGE,
+            {"kubeflow__resources": "{EmbeddingTrainr: {cpu: 1}}"},
+            "no such component. Did you mean EmbeddingTrainer?",
+        ),
+        (IMAGE, {"kubeflow__resources": "{BaselineModel: {cpu: 1}}"}, "no such component"),
+    ],
+)
+def test_what_a_cluster_cannot_see_is_refused(
+    configured: Configured, addition: str, variables: dict[str, str], complaint: str
+) -> None:
+    named = {key: value.replace("PROJECT", PROJECT.name) for key, value in variables.items()}
+    with pytest.raises(ConfigError) as caught:
+        compile_pipeline(configured(addition, **named))
+    assert complaint in str(caught.value)
+
+
+def test_the_runner_says_what_is_wrong() -> None:
+    ran = runner("kubeflow_runner.py", PIPELINE_CONFIG="")
+    assert ran.returncode == 1
+    assert "PIPELINE__KUBEFLOW__IMAGE" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.stdout == ""
+
+
+@component
+def Choose(least: Parameter[int]) -> OutputDict(epochs=int):  # type: ignore[valid-type]  # noqa: N802
+    return {"epochs": 2 * least}
+
+
+@component
+def Use(epochs: Parameter[int]) -> OutputDict(used=int):  # type: ignore[valid-type]  # noqa: N802
+    return {"used": epochs}
+
+
+def test_somebody_elses_components() -> None:
+    """Names, a parameter with a default, and one that another component computes."""
+    choose = Choose(least=RuntimeParameter("least", ptype=int, default=4)).with_id("my.Choose")
+    use = Use(epochs=choose.outputs["epochs"].future()[0].value).with_id("my.Use")
+    pipeline = tfx.dsl.Pipeline("others", "", components=[choose, use])
+    config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
+        default_image="image:1", use_pipeline_spec_2_1=True
+    )
+    job = kubeflow_v2_dag_runner.KubeflowV2DagRunner(config).run(pipeline, write_out=False)
+    spec = job["pipelineSpec"]
+    assert faults(yaml.safe_dump(spec)) != []
+    rewrite(spec, pipeline)
+    assert faults(yaml.safe_dump(spec)) == []
+    assert spec["root"]["inputDefinitions"]["parameters"]["least"]["defaultValue"] == 4
