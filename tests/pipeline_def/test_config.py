@@ -77,6 +77,23 @@ def test_variables_override_single_values(tmp_path: pathlib.Path) -> None:
         ("training: {epochs: many}", "training.epochs: Input should be a valid integer"),
         ("output_dir: gs://bucket", "output_dir: expected a path of this machine, found the URI"),
         ("dataset: {name: a, schema_file: no.pbtxt}", "dataset.schema_file: there is no file"),
+        ("kubeflow: {image: 'localhost:5000/x'}", "kubeflow.image: expected an image with a tag"),
+        ("kubeflow: {image: 'x:latest'}", "name a version, such as x:1.0.0."),
+        ("kubeflow: {data_dir: output/tfds}", "kubeflow.data_dir: expected a path in the steps'"),
+        ("kubeflow: {data_dir: 's3://x'}", "or a gs:// URI; found 's3://x'."),
+        ("kubeflow: {baseline_model: /m}", "expected a gs://, s3:// or minio:// URI, found '/m'."),
+        (
+            "kubeflow: {resources: {Transform: {memroy: 1G}}}",
+            "kubeflow.resources.Transform.memroy: there is no such key. Did you mean memory?",
+        ),
+        (
+            "kubeflow: {resources: {Transform: {memory: 1 GB}}}",
+            "kubeflow.resources.Transform.memory: String should match pattern",
+        ),
+        (
+            "kubeflow: {volumes: [{claim: a, mount_path: /b}, {claims: a, mount_path: /b}]}",
+            "kubeflow.volumes.1.claims: there is no such key. Did you mean claim?",
+        ),
     ],
 )
 def test_faults_are_named(tmp_path: pathlib.Path, addition: str, complaint: str) -> None:
@@ -84,6 +101,14 @@ def test_faults_are_named(tmp_path: pathlib.Path, addition: str, complaint: str)
         load(written(tmp_path, MINIMAL + addition))
     assert complaint in str(caught.value)
     assert "mine.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "image", ["reg.example.com:5000/a/x:1.2", "x:1", f"reg.example.com/x@sha256:{'0' * 64}"]
+)
+def test_an_image_of_one_version(tmp_path: pathlib.Path, image: str) -> None:
+    environment = written(tmp_path, MINIMAL) | {"PIPELINE__KUBEFLOW__IMAGE": image}
+    assert load(environment).kubeflow.image == image
 
 
 def test_an_overriding_variable_with_an_unknown_key_is_refused(tmp_path: pathlib.Path) -> None:
