@@ -13,6 +13,8 @@ from components.projector_exporter.metadata import escape
 from components.projector_exporter.options import COLUMNS, check_columns
 
 SIGNATURE = "serve_token_ids"
+# Those of COLUMNS that a model is asked for.
+MODEL_COLUMNS = frozenset({"probability", "class", "strength"})
 
 _MAX_PROBABILITY_COLUMNS = 10
 # Of the tokens, the share that pushes less than +, ++ and +++.
@@ -88,9 +90,9 @@ def make_columns(
         "token": tokens,
         "id": ids,
         "rank": ids - first_token_id + 1,
-        # Without a copy in float64.
-        "norm": np.sqrt(np.einsum("rd,rd->r", matrix, matrix, dtype=np.float64)),
     }
+    if "norm" in columns:
+        made["norm"] = row_lengths(matrix)
     if counts is not None:
         made["count"] = counts
     names = {name: [name] for name in COLUMNS}
@@ -103,6 +105,18 @@ def make_columns(
         made["strength"] = _strength(labels, probabilities)
     wanted = [name for column in COLUMNS if column in columns for name in names[column]]
     return {name: made[name] for name in wanted if name in made}
+
+
+def row_lengths(matrix: np.ndarray) -> np.ndarray:
+    """Measures vectors, without a copy in float64.
+
+    Args:
+        matrix: Floats [rows, dimensions].
+
+    Returns:
+        The length (L2) of each row, float64 [rows].
+    """
+    return np.sqrt(np.einsum("rd,rd->r", matrix, matrix, dtype=np.float64))
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:

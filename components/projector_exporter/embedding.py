@@ -152,6 +152,7 @@ def _without_copies(reader: CheckpointReader, matrices: Sequence[_Matrix]) -> li
         return list(matrices)
     kept: dict[tuple[str, bytes], _Matrix] = {}
     for matrix in matrices:
-        digest = hashlib.sha256(reader.get_tensor(matrix.key).tobytes()).digest()
+        # As bytes without a copy, whatever the type of its floats.
+        digest = hashlib.sha256(reader.get_tensor(matrix.key).view(np.uint8)).digest()
         kept.setdefault((matrix.name, digest), matrix)
     return list(kept.values())

@@ -1,26 +1,35 @@
 """An embedding as a projector directory: what is shown, and what is shown of it."""
 
 import dataclasses
+import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from sklearn.preprocessing import normalize
+import tensorflow as tf
 
 from components.projector_exporter import metadata
 from components.projector_exporter.bookmarks import NO_COLOR, encode_bookmarks
-from components.projector_exporter.columns import log_odds, make_columns
+from components.projector_exporter.columns import (
+    MODEL_COLUMNS,
+    log_odds,
+    make_columns,
+    row_lengths,
+)
 from components.projector_exporter.layouts import Layout, compute_layouts
 from components.projector_exporter.neighbors import probe_neighbors
 from components.projector_exporter.options import ExportOptions
+from components.projector_exporter.parquet import write_parquet
 from components.projector_exporter.picture import draw_picture
-from components.projector_exporter.rows import select_rows
+from components.projector_exporter.rows import select_rows, slices, take_rows, unit_rows
+from components.projector_exporter.tensors import Tensors
 from components.projector_exporter.writer import write_projection
 
 _LOGGER = logging.getLogger(__name__)
 
 NEIGHBORS = "neighbors.tsv"
 PICTURE = "projection.png"
+PARQUET = "embedding.parquet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +59,9 @@ class Export:
     """What became of an embedding.
 
     Attributes:
-        rows: Number of words in the directory.
+        rows: Number of words in TensorBoard's files.
         dimensions: Columns of the embedding, as it was given.
-        rows_left_out: Number of words that are not in the directory.
+        rows_left_out: Number of words that are not.
     """
 
     rows: int
@@ -64,6 +73,8 @@ def export_embedding(
     directory: str, embedding: Embedding, options: ExportOptions | None = None
 ) -> Export:
     """Exports an embedding for TensorBoard's Embedding Projector.
+
+    Holds no second copy of the embedding, but for the selected rows under the policy 'stratified'.
 
     An embedding with two columns gets a third one of zeros, because the 3-D view is blank without;
     distances and angles stay the same.
@@ -83,7 +94,6 @@ def export_embedding(
     options = options or ExportOptions()
     _check(embedding)
     rows = select_rows(len(embedding.tokens), options.max_rows, options.row_policy)
-    shown = _select(embedding, rows)
     rows_left_out = len(embedding.tokens) - len(rows)
     if rows_left_out:
         _LOGGER.warning(
@@ -93,33 +103,49 @@ def export_embedding(
             options.row_policy.replace("_", " "),
             rows_left_out,
         )
-    ids = rows + embedding.first_token_id
-    probabilities = embedding.classify(ids)
+    ids = np.arange(len(embedding.tokens)) + embedding.first_token_id
+    # Asking takes the model, as large as the embedding, into memory.
+    asked = options.layouts or not MODEL_COLUMNS.isdisjoint(options.columns)
+    probabilities = embedding.classify(ids) if asked else None
     columns = make_columns(
-        shown.tokens,
+        embedding.tokens,
         ids,
-        shown.matrix,
-        counts=shown.counts,
+        embedding.matrix,
+        counts=embedding.counts,
         probabilities=probabilities,
         class_names=embedding.class_names,
         columns=options.columns,
         first_token_id=embedding.first_token_id,
     )
-    tensors = _tensors(shown.matrix, options.normalized)
-    layouts = _layouts(shown.matrix, options)
-    bookmarks, extras = None, {}
+    points = take_rows(embedding.matrix, rows)
+    tensors = _tensors(points, options.normalized)
+    layouts = _layouts(points, options)
+    bookmarks = None
+    extras: dict[str, Callable[[str], None]] = {}
     if layouts:
-        width = tensors["embedding"].shape[1]
         color_by = "strength" if "strength" in columns else NO_COLOR
-        bookmarks = encode_bookmarks(layouts, (len(rows), width), color_by=color_by)
-        extras[PICTURE] = _picture(shown, layouts[-1], probabilities)
+        bookmarks = encode_bookmarks(list(layouts.values()), tensors.shape, color_by=color_by)
+        layout = list(layouts.values())[-1]
+        picture = _picture(embedding, rows[: len(layout.positions)], layout, probabilities)
+        extras[PICTURE] = functools.partial(_write, picture)
     if options.probe_words:
-        neighbors = probe_neighbors(embedding.tokens, embedding.matrix, options.probe_words)
-        extras[NEIGHBORS] = metadata.encode_table(neighbors.columns)
-        for word in neighbors.missing:
-            _LOGGER.warning("The probe word %r is not in the vocabulary.", word)
-    write_projection(directory, tensors, columns, bookmarks, extras)
-    return Export(len(rows), shown.matrix.shape[1], rows_left_out)
+        extras[NEIGHBORS] = functools.partial(_write, _neighbors(embedding, options.probe_words))
+    if "parquet" in options.formats:
+        extras[PARQUET] = functools.partial(
+            write_parquet,
+            columns=columns,
+            matrix=embedding.matrix,
+            positions=_positions(layouts, rows, len(embedding.tokens)),
+        )
+    write_projection(
+        directory,
+        tensors,
+        {name: take_rows(column, rows) for name, column in columns.items()},
+        bookmarks,
+        "bytes" in options.formats,
+        extras,
+    )
+    return Export(len(rows), embedding.matrix.shape[1], rows_left_out)
 
 
 def _check(embedding: Embedding) -> None:
@@ -131,59 +157,82 @@ def _check(embedding: Embedding) -> None:
             f"The embedding has {matrix.shape[0]} words and {matrix.shape[1]} columns; "
             "a projection takes 2 or more of each."
         )
-    broken = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
-    if len(broken):
-        row = int(broken[0])
+    broken = np.concatenate(
+        [~np.isfinite(matrix[part]).all(axis=1) for part in slices(*matrix.shape)]
+    )
+    if broken.any():
+        row = int(broken.argmax())
         raise ValueError(
-            f"The vectors of {len(broken)} of {len(tokens)} words hold NaN or infinity, the first "
+            f"The vectors of {broken.sum()} of {len(tokens)} words hold NaN or infinity, the first "
             f"that of {metadata.escape(tokens[row])!r} (row {row}). Did the training diverge?"
         )
 
 
-def _select(embedding: Embedding, rows: np.ndarray) -> Embedding:
-    if len(rows) == len(embedding.tokens):
-        return embedding
-    return dataclasses.replace(
-        embedding,
-        tokens=[embedding.tokens[row] for row in rows],
-        matrix=embedding.matrix[rows],
-        counts=None if embedding.counts is None else embedding.counts[rows],
-    )
-
-
-def _tensors(matrix: np.ndarray, normalized: bool) -> dict[str, np.ndarray]:
-    if matrix.shape[1] == 2:
+def _tensors(points: np.ndarray, normalized: bool) -> Tensors:
+    rows, columns = points.shape
+    read: dict[str, Callable[[slice], np.ndarray]] = {"embedding": points.__getitem__}
+    if columns == 2:
         _LOGGER.warning("The embedding has 2 columns: a third one of zeros is added to be drawn.")
-        matrix = np.pad(matrix, ((0, 0), (0, 1)))
-    tensors = {"embedding": matrix}
+        read["embedding"] = lambda part: np.pad(points[part], ((0, 0), (0, 1)))
     if normalized:
-        tensors["normalized"] = normalize(matrix.astype(np.float64)).astype(np.float32)
-    return tensors
+        read["normalized"] = lambda part: unit_rows(read["embedding"](part))
+    return Tensors((rows, max(3, columns)), read)
 
 
-def _layouts(matrix: np.ndarray, options: ExportOptions) -> list[Layout]:
+def _layouts(points: np.ndarray, options: ExportOptions) -> dict[str, Layout]:
+    """Computes the layouts by their names among the options."""
     if not options.layouts:
-        return []
-    names = dict.fromkeys(("pca", *options.layouts))  # TensorBoard wants PCA with the others.
-    return compute_layouts(matrix, list(names), options.seed, options.layout_rows)
+        return {}
+    names = list(dict.fromkeys(("pca", *options.layouts)))  # TensorBoard wants PCA with the others.
+    layouts = compute_layouts(points, names, options.seed, options.layout_rows)
+    return dict(zip(names, layouts, strict=True))
 
 
-def _picture(shown: Embedding, layout: Layout, probabilities: np.ndarray | None) -> bytes:
-    count = len(layout.positions)
-    labels = [metadata.escape(token) for token in shown.tokens[:count]]
-    names = shown.class_names
+def _positions(
+    layouts: Mapping[str, Layout], rows: np.ndarray, count: int
+) -> dict[str, np.ndarray]:
+    """Gives every word of the vocabulary its places, NaN where it has none."""
+    columns = {}
+    for name, layout in layouts.items():
+        for axis, letter in enumerate("xy"):
+            column = np.full(count, np.nan, np.float32)
+            column[rows[: len(layout.positions)]] = layout.positions[:, axis]
+            columns[f"{name}_{letter}"] = column
+    return columns
+
+
+def _neighbors(embedding: Embedding, probe_words: Sequence[str]) -> bytes:
+    neighbors = probe_neighbors(embedding.tokens, embedding.matrix, probe_words)
+    for word in neighbors.unknown:
+        _LOGGER.warning("The probe word %r is not in the vocabulary.", word)
+    for word in neighbors.zero:
+        _LOGGER.warning("The vector of the probe word %r is zero: it has no neighbors.", word)
+    return metadata.encode_table(neighbors.columns)
+
+
+def _picture(
+    embedding: Embedding, rows: np.ndarray, layout: Layout, probabilities: np.ndarray | None
+) -> bytes:
+    labels = [metadata.escape(token) for token in take_rows(embedding.tokens, rows)]
+    names = embedding.class_names
     values: np.ndarray | list[str]
     limits = None
     if probabilities is None:
-        values, values_name = np.linalg.norm(shown.matrix[:count], axis=1), "norm"
+        values = row_lengths(take_rows(embedding.matrix, rows))
+        values_name = "norm"
     elif probabilities.shape[1] == 2:
-        values = log_odds(probabilities[:count])
+        values = log_odds(probabilities[rows])
         values_name = f"log odds of {names[1] if names else 'class 1'}"
         extreme = float(np.quantile(np.abs(values), 0.99))
         limits = (-extreme, extreme)
     else:
-        classes = probabilities[:count].argmax(axis=1)
+        classes = probabilities[rows].argmax(axis=1)
         values = [names[index] if names else f"class {index}" for index in classes]
         values_name = "class"
     title = f"The embedding by {layout.name}"
     return draw_picture(layout.positions[:, :2], labels, values, title, values_name, limits)
+
+
+def _write(content: bytes, path: str) -> None:
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(content)

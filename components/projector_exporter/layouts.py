@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import threadpoolctl
-from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from sklearn.preprocessing import normalize
+
+from components.projector_exporter.rows import slices, unit_rows
 
 # As many as TensorBoard's PCA offers.
 PCA_COMPONENTS = 10
@@ -75,13 +75,13 @@ def compute_layouts(
         return [_LAYOUTS[name](matrix, seed, max_rows) for name in names]
 
 
-def _pca(matrix: np.ndarray, seed: int, _: int) -> Layout:
-    return Layout("PCA", _principal_components(matrix.astype(np.float64), PCA_COMPONENTS, seed))
+def _pca(matrix: np.ndarray, _: int, __: int) -> Layout:
+    return Layout("PCA", _principal_components(matrix, PCA_COMPONENTS))
 
 
 def _tsne(matrix: np.ndarray, seed: int, max_rows: int) -> Layout:
     rows = _unit_rows(matrix, max_rows)
-    start = _principal_components(rows, 2, seed)
+    start = _principal_components(rows, 2)
     if start.any():
         tsne = TSNE(
             perplexity=min(_PERPLEXITY, (len(rows) - 1) / 3),
@@ -101,7 +101,7 @@ def _umap(matrix: np.ndarray, seed: int, max_rows: int) -> Layout:
             "or leave 'umap' out of the layouts."
         ) from error
     rows = _unit_rows(matrix, max_rows)
-    start = _principal_components(rows, 2, seed)
+    start = _principal_components(rows, 2)
     # Of two rows, or of rows on one line, UMAP makes nothing.
     if start.any(axis=0).all() and len(rows) > 2:
         reducer = umap.UMAP(
@@ -116,25 +116,37 @@ def _umap(matrix: np.ndarray, seed: int, max_rows: int) -> Layout:
 
 def _unit_rows(matrix: np.ndarray, max_rows: int) -> np.ndarray:
     """Scales the first rows to length 1, so that distances follow cosines; zeros stay."""
-    return normalize(matrix[:max_rows].astype(np.float64))
+    return unit_rows(matrix[:max_rows].astype(np.float64))
 
 
-def _principal_components(rows: np.ndarray, components: int, seed: int) -> np.ndarray:
-    """Projects on the principal components, their signs fixed by scikit-learn.
+def _principal_components(rows: np.ndarray, components: int) -> np.ndarray:
+    """Projects on the principal components; their largest coefficients are positive.
+
+    Works on the covariance and in slices: scikit-learn's PCA copies the matrix several times.
 
     Args:
-        rows: float64 [rows, columns], which holds the squares of any float32.
+        rows: Floats [rows, columns], of the range of float32.
         components: The most components.
-        seed: Of the randomized solver, taken for large matrices.
 
     Returns:
         float64 [rows, components or fewer]; zeros if the rows are the same but for rounding.
     """
     components = min(components, *rows.shape)
-    centered = rows - rows.mean(axis=0)
-    if np.abs(centered).max() <= 1e-6 * np.abs(rows).max():
+    mean = rows.mean(axis=0, dtype=np.float64)
+    parts = [rows[part] for part in slices(*rows.shape)]
+    covariance = np.zeros((len(mean), len(mean)))
+    spread = largest = 0.0
+    for part in parts:
+        centered = part - mean
+        covariance += centered.T @ centered
+        spread = max(spread, np.abs(centered).max())
+        largest = max(largest, np.abs(part).max())
+    if spread <= 1e-6 * largest:
         return np.zeros((len(rows), components))
-    return PCA(components, random_state=seed).fit_transform(centered)
+    _, axes = np.linalg.eigh(covariance)
+    axes = axes[:, ::-1][:, :components]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(components)])
+    return np.concatenate([(part - mean) @ axes for part in parts])
 
 
 _LAYOUTS: Mapping[str, Callable[[np.ndarray, int, int], Layout]] = {

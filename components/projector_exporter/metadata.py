@@ -81,6 +81,11 @@ def _written(character: str) -> str:
 _ESCAPES = _Escapes()
 
 
+def _is_word(text: str) -> bool:
+    """Tells quickly of most texts that nothing in them is special: letters, then digits too."""
+    return text.isidentifier() and text != "Infinity"
+
+
 def escape(token: bytes) -> str:
     """Writes a token so that TensorBoard shows it, whole and in its own cell.
 
@@ -91,7 +96,10 @@ def escape(token: bytes) -> str:
         Text without tabs and newlines; the table in the module's docstring tells what it stands
         for. Words are unchanged. Different tokens get different texts.
     """
-    text = token.decode("utf-8", "surrogateescape").translate(_ESCAPES)
+    text = token.decode("utf-8", "surrogateescape")
+    if _is_word(text):
+        return text
+    text = text.translate(_ESCAPES)
     text = _UNSEEN_SPACE.sub(r"\\s", text)
     return text if text and shown_as_written(text) else r"\&" + text
 
@@ -130,6 +138,8 @@ def is_js_number(cell: str) -> bool:
     Returns:
         What JavaScript's `!isNaN(cell)` says.
     """
+    if _is_word(cell):
+        return False
     text = cell.strip(JS_SPACE)
     return not text or _JS_NUMBER.fullmatch(text) is not None
 

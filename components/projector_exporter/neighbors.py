@@ -1,13 +1,11 @@
 """Which tokens an embedding holds for near, and how much of that another embedding keeps."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from sklearn.preprocessing import normalize
 
-# Cosines held at once: 32 MiB.
-_BATCH_CELLS = 2**23
+from components.projector_exporter.rows import slices, unit_rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +15,13 @@ class Neighbors:
     Attributes:
         columns: Of one length, as `metadata.encode_table` takes them: probe, neighbor (tokens),
             rank (from 1), cosine.
-        missing: Probe words that are not in the vocabulary, or whose row is zero.
+        unknown: Probe words that are not in the vocabulary.
+        zero: Probe words whose row is zero: no cosine is defined for them.
     """
 
     columns: dict[str, Sequence[bytes] | np.ndarray]
-    missing: list[str]
+    unknown: list[str]
+    zero: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,19 +54,21 @@ def probe_neighbors(
     Returns:
         The neighbors, without the word itself, in the order of the words.
     """
-    rows = {token: row for row, token in reversed(list(enumerate(tokens)))}
+    rows = _rows_of(tokens, {word.encode() for word in probe_words})
     words = list(dict.fromkeys(probe_words))
-    found = {word: rows[word.encode()] for word in words if word.encode() in rows}
-    found = {word: row for word, row in found.items() if matrix[row].any()}
+    known = [word for word in words if word.encode() in rows]
+    zero = [word for word in known if not matrix[rows[word.encode()]].any()]
+    found = [word for word in known if word not in zero]
+    queries = np.array([rows[word.encode()] for word in found], int)
     k = min(k, len(tokens) - 1)
-    nearest, cosines = _nearest(_unit_rows(matrix), np.array(list(found.values()), int), k)
+    nearest, cosines = _nearest(matrix, np.arange(len(tokens)), queries, k)
     columns: dict[str, Sequence[bytes] | np.ndarray] = {
         "probe": [word.encode() for word in found for _ in range(k)],
         "neighbor": [tokens[row] for row in nearest.ravel()],
         "rank": np.tile(np.arange(1, k + 1), len(found)),
         "cosine": cosines.ravel(),
     }
-    return Neighbors(columns, [word for word in words if word not in found])
+    return Neighbors(columns, [word for word in words if word not in known], zero)
 
 
 def overlap_at_k(
@@ -95,13 +97,13 @@ def overlap_at_k(
     k = min(k, len(rows_a) - 1)
     if k < 1:
         return Overlap(None, len(rows_a), 0)
-    unit_a, unit_b = _unit_rows(a[1][rows_a]), _unit_rows(b[1][rows_b])
-    queries = np.flatnonzero(unit_a.any(axis=1) & unit_b.any(axis=1))
+    queries = np.flatnonzero(a[1].any(axis=1)[rows_a] & b[1].any(axis=1)[rows_b])
     if not len(queries):
         return Overlap(None, len(rows_a), 0)
     if len(queries) > max_compared:
         queries = queries[np.linspace(0, len(queries) - 1, max_compared).astype(int)]
-    nearest_a, nearest_b = (_nearest(unit, queries, k)[0] for unit in (unit_a, unit_b))
+    nearest_a, _ = _nearest(a[1], rows_a, queries, k)
+    nearest_b, _ = _nearest(b[1], rows_b, queries, k)
     kept = [np.isin(x, y).sum() for x, y in zip(nearest_a, nearest_b, strict=True)]
     return Overlap(float(np.mean(kept)) / k, len(rows_a), len(queries))
 
@@ -116,38 +118,49 @@ def _common_rows(a: Sequence[bytes], b: Sequence[bytes]) -> tuple[np.ndarray, np
     )
 
 
-def _unit_rows(matrix: np.ndarray) -> np.ndarray:
-    """Scales rows to length 1; a zero row stays, and has cosine 0 to every other."""
-    scale = np.abs(matrix).max(axis=1, keepdims=True, initial=0)
-    scaled = matrix / np.where(scale > 0, scale, 1)  # Its squares neither vanish nor overflow.
-    return normalize(scaled).astype(np.float32, copy=False)
+def _rows_of(tokens: Sequence[bytes], wanted: set[bytes]) -> dict[bytes, int]:
+    """Finds the first row of each wanted token that there is."""
+    rows: dict[bytes, int] = {}
+    for row, token in enumerate(tokens):
+        if token in wanted:
+            rows.setdefault(token, row)
+    return rows
 
 
-def _nearest(unit: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the rows with the highest cosines.
+def _nearest(
+    matrix: np.ndarray, rows: np.ndarray, queries: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the rows with the highest cosines, in one pass over the matrix.
 
     Args:
-        unit: float32 [rows, dimensions], rows of length 1 or 0.
-        queries: Rows to find neighbors for, integers [queries].
+        matrix: Finite floats [any, dimensions].
+        rows: The rows of the matrix that there are, integers [rows].
+        queries: Which of them to find neighbors for, integers below `len(rows)`, [queries].
         k: Neighbors a query, fewer than rows.
 
     Returns:
-        Rows, integers, and their cosines, float32, both [queries, k]; best first, of equal ones
-        the first row first. A query is not its own neighbor.
+        Which of the rows are nearest, integers, and their cosines, float32, both [queries, k];
+        best first, of equal ones the first row first. A query is not its own neighbor.
     """
-    nearest = np.zeros((len(queries), k), int)
-    cosines = np.zeros((len(queries), k), np.float32)
-    for batch in _batches(len(queries), max(1, _BATCH_CELLS // len(unit))):
-        similarity = unit[queries[batch]] @ unit.T
-        similarity[np.arange(len(similarity)), queries[batch]] = -np.inf
-        # Of the candidates in the order of their rows, a stable sort keeps equal ones in it.
-        candidates = np.sort(np.argpartition(-similarity, k - 1, axis=1)[:, :k], axis=1)
-        values = np.take_along_axis(similarity, candidates, axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")
-        nearest[batch] = np.take_along_axis(candidates, order, axis=1)
-        cosines[batch] = np.take_along_axis(values, order, axis=1)
+    nearest = np.zeros((len(queries), 0), int)
+    cosines = np.zeros((len(queries), 0), np.float32)
+    wanted = unit_rows(matrix[rows[queries]])
+    for part in slices(len(rows), max(len(queries), matrix.shape[1])):
+        similarity = wanted @ unit_rows(matrix[rows[part]]).T
+        inside = np.flatnonzero((queries >= part.start) & (queries < part.stop))
+        similarity[inside, queries[inside] - part.start] = -np.inf
+        candidates = _largest(similarity, k)
+        nearest = np.hstack([nearest, candidates + part.start])
+        cosines = np.hstack([cosines, np.take_along_axis(similarity, candidates, axis=1)])
+        # Of equal ones, a stable sort keeps the first row first.
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        nearest = np.take_along_axis(nearest, best, axis=1)
+        cosines = np.take_along_axis(cosines, best, axis=1)
     return nearest, cosines
 
 
-def _batches(count: int, size: int) -> Iterator[slice]:
-    return (slice(start, start + size) for start in range(0, count, size))
+def _largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Finds the columns of the k largest values of each row, in ascending order."""
+    if k >= values.shape[1]:
+        return np.tile(np.arange(values.shape[1]), (len(values), 1))
+    return np.sort(np.argpartition(-values, k - 1, axis=1)[:, :k], axis=1)

@@ -11,6 +11,7 @@ COLUMNS = ("token", "id", "rank", "count", "norm", "probability", "class", "stre
 _ALWAYS_THERE = ("id", "rank", "norm")
 LAYOUTS = ("pca", "tsne", "umap")
 ROW_POLICIES = ("most_frequent", "stratified")
+FORMATS = ("bytes", "parquet")
 # TensorBoard's browser side asks for no more rows.
 MAX_ROWS = 100_000
 
@@ -26,10 +27,13 @@ class ExportOptions:
         layout_rows: The most rows that t-SNE and UMAP lay out, the first ones.
         normalized: Whether to add a second tensor, the same rows scaled to length 1: what
             TensorBoard's own t-SNE and UMAP assume.
-        max_rows: The most rows, up to MAX_ROWS.
+        max_rows: The most rows that TensorBoard is given, up to MAX_ROWS.
         row_policy: Which rows are left of more: one of ROW_POLICIES. 'most_frequent' takes the
             first; 'stratified' as many of each power of ten of the rank, where there are as many.
         probe_words: Words whose nearest neighbors are listed.
+        formats: Further formats, some of FORMATS. 'bytes' adds a directory of raw files for a
+            TensorBoard without TensorFlow and for projector.tensorflow.org, of the same rows;
+            'parquet' a table of the whole vocabulary.
         seed: Of the layouts.
     """
 
@@ -43,6 +47,7 @@ class ExportOptions:
     max_rows: int = MAX_ROWS
     row_policy: str = "most_frequent"
     probe_words: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +58,7 @@ class ExportOptions:
         """
         check_columns(self.columns)
         _check_names("layouts", self.layouts, LAYOUTS)
+        _check_names("formats", self.formats, FORMATS)
         _check_names("row_policy", [self.row_policy], ROW_POLICIES)
         for name, least, most in (
             ("layout_rows", 2, None),

@@ -4,6 +4,7 @@ Measured on TensorBoard 2.16.2 and compared with the sources of 2.21; nothing he
 rules for the rest of a directory are in `verify`.
 """
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -103,8 +104,8 @@ def read_tensor_file(path: str, shape: Sequence[int]) -> np.ndarray:
         content = file.read()
     rows = []
     try:
-        for line in content.split(b"\n"):
-            text = line.decode()
+        for line in io.BytesIO(content):
+            text = line.decode().rstrip("\n")
             if text:
                 rows.append([float(cell) for cell in text.split("\t")])
     except UnicodeDecodeError:

@@ -1,8 +1,15 @@
-"""Which rows of a large vocabulary are exported."""
+"""Which rows of a large embedding are exported, and how they pass through little memory."""
 
 import itertools
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
+
+# Values in a slice: 32 MiB of float32.
+_SLICE_CELLS = 2**23
+
+_Values = TypeVar("_Values", np.ndarray, Sequence[bytes], Sequence[bytes] | np.ndarray)
 
 
 def select_rows(count: int, max_rows: int, policy: str) -> np.ndarray:
@@ -28,3 +35,51 @@ def select_rows(count: int, max_rows: int, policy: str) -> np.ndarray:
         chosen.append(np.linspace(start, stop - 1, share).astype(np.int64))
         left -= share
     return np.sort(np.concatenate(chosen))
+
+
+def take_rows(values: _Values, rows: np.ndarray) -> _Values:
+    """Takes rows, without a copy of an array if they are its first ones.
+
+    Args:
+        values: An array or texts, one a row.
+        rows: Row numbers in ascending order, as `select_rows` gives them.
+
+    Returns:
+        The values of the rows.
+    """
+    if not len(rows) or rows[-1] == len(rows) - 1:
+        return values[: len(rows)]
+    if isinstance(values, np.ndarray):
+        return values[rows]
+    return [values[row] for row in rows]
+
+
+def slices(rows: int, columns: int) -> Iterator[slice]:
+    """Cuts a matrix along its rows, so that what is made of it takes little memory at a time.
+
+    Args:
+        rows: Rows of the matrix.
+        columns: Values in a row.
+
+    Yields:
+        Row numbers, the first to the last, of about 8 million values in all.
+    """
+    size = max(1, _SLICE_CELLS // max(1, columns))
+    for start in range(0, rows, size):
+        yield slice(start, min(rows, start + size))
+
+
+def unit_rows(matrix: np.ndarray) -> np.ndarray:
+    """Scales rows to length 1; a row of zeros stays.
+
+    Args:
+        matrix: Finite floats [rows, columns].
+
+    Returns:
+        The same type and shape.
+    """
+    largest = np.abs(matrix).max(axis=1, keepdims=True, initial=0)
+    # Squares of what is scaled so neither vanish nor overflow.
+    scaled = matrix / np.where(largest > 0, largest, 1)
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return scaled / np.where(lengths > 0, lengths, 1)

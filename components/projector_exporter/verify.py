@@ -1,12 +1,13 @@
 """Checks a projector directory, whoever wrote it, by TensorBoard's own rules."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from components.projector_exporter import reader
 from components.projector_exporter.bookmarks import NO_COLOR
 from components.projector_exporter.metadata import RESERVED_COLUMNS, is_js_number, shown_as_written
 from components.projector_exporter.options import MAX_ROWS
+from components.projector_exporter.rows import slices
 
 CONFIG = "projector_config.pbtxt"
 _RUN_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -47,17 +49,28 @@ class Violation:
 
 @dataclasses.dataclass(frozen=True)
 class _Tensor:
-    """A tensor that TensorBoard lists: the file it is in, its name, values and metadata path."""
+    """A tensor that TensorBoard lists.
+
+    Attributes:
+        file: The file it is in.
+        name: Its name.
+        metadata_path: The file of its labels, as configured.
+        shape: Its shape.
+        dtype: The type of its values.
+        read: Gives some of its rows.
+    """
 
     file: str
     name: str
-    values: np.ndarray
     metadata_path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[slice], np.ndarray]
 
     @property
     def table(self) -> tuple[str, int]:
         """Tells tables apart: the file of the labels, and how many of them there must be."""
-        return self.metadata_path, len(self.values)
+        return self.metadata_path, self.shape[0]
 
 
 class _Findings(list[Violation]):
@@ -118,7 +131,7 @@ def verify_contents(directory: str) -> list[Violation]:
         path = _asset(directory, file, found) if file else None
         shown = by_name.get(embedding.tensor_name.removesuffix(":0"))
         if path and shown:
-            _check_bookmarks(path, file, shown.values.shape, columns.get(shown.table, ()), found)
+            _check_bookmarks(path, file, shown.shape, columns.get(shown.table, ()), found)
     return found
 
 
@@ -167,7 +180,16 @@ def _file_tensors(directory: str, config: ProjectorConfig, found: _Findings) -> 
         name = embedding.tensor_name or os.path.basename(file)
         try:
             values = reader.read_tensor_file(path, embedding.tensor_shape)
-            tensors.append(_Tensor(file, name, values, embedding.metadata_path))
+            tensors.append(
+                _Tensor(
+                    file,
+                    name,
+                    embedding.metadata_path,
+                    values.shape,
+                    values.dtype,
+                    values.__getitem__,
+                )
+            )
         except ValueError as error:
             found.add(file, None, f"cannot be read, and no run of this TensorBoard opens: {error}")
     return tensors
@@ -188,8 +210,16 @@ def _checkpoint_tensors(directory: str, config: ProjectorConfig, found: _Finding
     file = os.path.relpath(prefix, directory)
     try:
         checkpoint = tf.train.load_checkpoint(prefix)
+        types = checkpoint.get_variable_to_dtype_map()
         tensors = [
-            _Tensor(file, key, checkpoint.get_tensor(key), metadata_paths.pop(key, default))
+            _Tensor(
+                file,
+                key,
+                metadata_paths.pop(key, default),
+                tuple(shape),
+                np.dtype(types[key].as_numpy_dtype),
+                functools.partial(_read_rows, prefix, key, tuple(shape), types[key]),
+            )
             for key, shape in sorted(checkpoint.get_variable_to_shape_map().items())
             if len(shape) == 2 and ".OPTIMIZER_SLOT" not in key
         ]
@@ -201,6 +231,17 @@ def _checkpoint_tensors(directory: str, config: ProjectorConfig, found: _Finding
     if not tensors:
         found.add(file, None, "holds no matrix: the run is not listed")
     return tensors
+
+
+def _read_rows(
+    prefix: str, key: str, shape: tuple[int, int], dtype: tf.DType, part: slice
+) -> np.ndarray:
+    rows, columns = shape
+    place = f"{rows} {columns} {part.start},{part.stop - part.start}:-"
+    (values,) = tf.raw_ops.RestoreV2(
+        prefix=prefix, tensor_names=[key], shape_and_slices=[place], dtypes=[dtype]
+    )
+    return values.numpy()
 
 
 def _checkpoint(directory: str, config: ProjectorConfig, found: _Findings) -> str | None:
@@ -244,17 +285,16 @@ def _asset(directory: str, path: str, found: _Findings) -> str | None:
 
 
 def _check_tensor(tensor: _Tensor, found: _Findings) -> None:
-    values = tensor.values
     if _BREAKS_URLS & set(tensor.name):
         found.add(tensor.file, None, f"the tensor name {tensor.name!r} breaks TensorBoard's URLs")
-    if values.ndim != 2 or not (
-        np.issubdtype(values.dtype, np.number) or values.dtype == tf.bfloat16.as_numpy_dtype
+    if len(tensor.shape) != 2 or not (
+        np.issubdtype(tensor.dtype, np.number) or tensor.dtype == tf.bfloat16.as_numpy_dtype
     ):
         found.add(
-            tensor.file, None, f"{tensor.name!r} is {values.dtype} {values.shape}, not a matrix"
+            tensor.file, None, f"{tensor.name!r} is {tensor.dtype} {tensor.shape}, not a matrix"
         )
         return
-    rows, columns = values.shape
+    rows, columns = tensor.shape
     if rows < 2:
         found.add(tensor.file, None, f"{tensor.name!r} has {rows} rows; 2 points are the least")
     if rows > MAX_ROWS:
@@ -269,12 +309,13 @@ def _check_tensor(tensor: _Tensor, found: _Findings) -> None:
             None,
             f"{tensor.name!r} has {columns} columns; the 3-D view draws nothing with fewer than 3",
         )
-    for row in np.flatnonzero(~np.isfinite(values).all(axis=1)):
-        found.add(
-            tensor.file,
-            int(row),
-            f"{tensor.name!r} holds NaN or infinity: nothing is drawn at all",
-        )
+    for part in slices(min(rows, MAX_ROWS), columns):
+        for row in np.flatnonzero(~np.isfinite(tensor.read(part)).all(axis=1)):
+            found.add(
+                tensor.file,
+                part.start + int(row),
+                f"{tensor.name!r} holds NaN or infinity: nothing is drawn at all",
+            )
 
 
 def _check_metadata(path: str, name: str, points: int, found: _Findings) -> Sequence[str]:

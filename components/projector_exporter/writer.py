@@ -1,38 +1,45 @@
 """Writes projector directories that are right by TensorBoard's rules, whole or not at all."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import json_format
 from tensorboard.plugins import projector
 
 from components.projector_exporter import metadata
 from components.projector_exporter.runs import new_run
+from components.projector_exporter.tensors import VARIABLE, Tensors, write_bytes, write_checkpoint
 from components.projector_exporter.verify import run_name_problem, verify_contents
 
-VARIABLE = "{}/.ATTRIBUTES/VARIABLE_VALUE"
 METADATA = "metadata.tsv"
 BOOKMARKS = "bookmarks.json"
-_CHECKPOINT = "embedding.ckpt-1"
+BYTES = "bytes"
+# Of projector.tensorflow.org and other hosts of the projector's page alone.
+STANDALONE_CONFIG = "projector_config.json"
 
 
 def write_projection(
     directory: str,
-    tensors: Mapping[str, np.ndarray],
+    tensors: Tensors,
     columns: Mapping[str, Sequence[bytes] | np.ndarray],
     bookmarks: bytes | None = None,
-    extras: Mapping[str, bytes] | None = None,
+    with_bytes: bool = False,
+    extras: Mapping[str, Callable[[str], None]] | None = None,
 ) -> None:
     """Writes a projector directory and checks it, as a new run of TensorBoard.
 
     Args:
         directory: Where to; missing or empty.
-        tensors: The points by the name of their tensor, float32 [rows, columns], of equal rows.
-            TensorBoard opens the first name in alphabetical order.
+        tensors: The points. TensorBoard opens the first name in alphabetical order.
         columns: The labels of all tensors, see `metadata.encode_table`.
         bookmarks: The bookmarks of the first of the tensors, see `bookmarks.encode_bookmarks`.
-        extras: Further files by name, of no concern to TensorBoard.
+        with_bytes: Whether to add a subdirectory BYTES with the same in raw files, for a
+            TensorBoard without TensorFlow and for the projector's page alone. Without an event
+            file it is no run: TensorBoard reads all such files before it lists any run, and one
+            that it cannot read hides them all.
+        extras: Further files, of no concern to TensorBoard: by name, what writes one to a path.
 
     Raises:
         ValueError: TensorBoard would show it wrongly, or the directory's name cannot be the name
@@ -42,34 +49,56 @@ def write_projection(
     directory = directory.rstrip("/")
     if problem := run_name_problem(directory):
         raise ValueError(f"{directory}: {problem}.")
+    files = {METADATA: metadata.encode_table(columns)}
+    bookmarks_path = ""
+    if bookmarks:
+        files[bookmarks_path := BOOKMARKS] = bookmarks
     with new_run(directory) as unfinished:
-        _write_checkpoint(unfinished, tensors)
-        files = {METADATA: metadata.encode_table(columns), **(extras or {})}
-        if bookmarks:
-            files[BOOKMARKS] = bookmarks
-        for file_name, content in files.items():
-            with tf.io.gfile.GFile(os.path.join(unfinished, file_name), "wb") as file:
-                file.write(content)
-        _write_config(unfinished, list(tensors), BOOKMARKS if bookmarks else "")
-        if violations := verify_contents(unfinished):
-            listed = "\n  ".join(map(str, violations[:10]))
-            raise ValueError(
-                f"TensorBoard would show {directory} wrongly in {len(violations)} places, "
-                f"the first of them:\n  {listed}"
-            )
+        _write_files(unfinished, files)
+        write_checkpoint(unfinished, tensors)
+        config = _config(tensors, bookmarks_path)
+        projector.visualize_embeddings(unfinished, config)
+        _refuse_violations(unfinished)
+        if with_bytes:
+            _write_bytes(os.path.join(unfinished, BYTES), tensors, files, config)
+        for file_name, write in (extras or {}).items():
+            write(os.path.join(unfinished, file_name))
 
 
-def _write_checkpoint(directory: str, tensors: Mapping[str, np.ndarray]) -> None:
-    variables = {name: tf.Variable(rows, dtype=tf.float32) for name, rows in tensors.items()}
-    tf.train.Checkpoint(**variables).write(os.path.join(directory, _CHECKPOINT))
-    # What Checkpoint.save adds, without its counter: how TensorBoard finds the checkpoint.
-    with tf.io.gfile.GFile(os.path.join(directory, "checkpoint"), "w") as file:
-        file.write(f'model_checkpoint_path: "{_CHECKPOINT}"\n')
+def _write_files(directory: str, files: Mapping[str, bytes]) -> None:
+    tf.io.gfile.makedirs(directory)
+    for name, content in files.items():
+        with tf.io.gfile.GFile(os.path.join(directory, name), "wb") as file:
+            file.write(content)
 
 
-def _write_config(directory: str, names: Sequence[str], bookmarks_path: str) -> None:
+def _config(tensors: Tensors, bookmarks_path: str) -> projector.ProjectorConfig:
     config = projector.ProjectorConfig()
-    for name in names:
+    for name in tensors.read:
         config.embeddings.add(tensor_name=VARIABLE.format(name), metadata_path=METADATA)
     config.embeddings[0].bookmarks_path = bookmarks_path
+    return config
+
+
+def _write_bytes(
+    directory: str, tensors: Tensors, files: Mapping[str, bytes], config: projector.ProjectorConfig
+) -> None:
+    # The tensors keep their names: those of the checkpoint in the directory above, which
+    # TensorBoard lists here too, are then the same.
+    for name, embedding in zip(tensors.read, config.embeddings, strict=True):
+        embedding.tensor_path = f"{name}.bytes"
+        embedding.tensor_shape.extend(tensors.shape)
+    standalone = json_format.MessageToJson(config)
+    _write_files(directory, {**files, STANDALONE_CONFIG: standalone.encode()})
+    write_bytes(directory, tensors)
     projector.visualize_embeddings(directory, config)
+    _refuse_violations(directory)
+
+
+def _refuse_violations(directory: str) -> None:
+    if violations := verify_contents(directory):
+        listed = "\n  ".join(map(str, violations[:10]))
+        raise ValueError(
+            f"TensorBoard would show the export wrongly in {len(violations)} places, the first "
+            f"of them:\n  {listed}"
+        )

@@ -10,7 +10,7 @@ import pytest
 
 from components.projector_exporter.export import Embedding, export_embedding
 from components.projector_exporter.metadata import escape, unescape
-from components.projector_exporter.writer import VARIABLE
+from components.projector_exporter.tensors import VARIABLE
 from tests.browser.projector_page import MARKS, ProjectorPage
 from tests.tensorboard import TensorBoard
 

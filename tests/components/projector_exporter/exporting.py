@@ -8,7 +8,7 @@ import numpy as np
 
 from components.projector_exporter.export import Embedding, Export, export_embedding
 from components.projector_exporter.options import ExportOptions
-from components.projector_exporter.writer import VARIABLE
+from components.projector_exporter.tensors import VARIABLE
 
 EMBEDDING = VARIABLE.format("embedding")
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from components.projector_exporter import reader
 from components.projector_exporter.export import Embedding, export_embedding
 from components.projector_exporter.options import ExportOptions, from_properties, to_properties
+from components.projector_exporter.tensors import VARIABLE
 from components.projector_exporter.verify import verify
-from components.projector_exporter.writer import VARIABLE
 
 ROWS = 60
 TOKENS = [f"word{number}".encode() for number in range(ROWS)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from components.projector_exporter import metadata, neighbors
+from components.projector_exporter import metadata, rows
 from components.projector_exporter.neighbors import Overlap, overlap_at_k, probe_neighbors
 
 TOKENS = [b"good", b"great", b"bad", b"awful", b"nothing"]
@@ -22,14 +22,14 @@ def test_neighbors_come_by_falling_cosine() -> None:
     np.testing.assert_array_equal(found.columns["rank"], [1, 2, 1, 2])
     expected = [2 / 5**0.5, 0, 1 / 1.01**0.5, 0]
     np.testing.assert_allclose(np.asarray(found.columns["cosine"]), expected, atol=1e-6)
-    assert found.missing == []
+    assert found.unknown == found.zero == []
 
 
 def test_probe_words_without_a_row_or_a_direction_are_reported() -> None:
     found = probe_neighbors(TOKENS, MATRIX, ["Good", "nothing", "bad", "bad"], k=1)
 
     assert found.columns["probe"] == [b"bad"]
-    assert found.missing == ["Good", "nothing"]
+    assert (found.unknown, found.zero) == (["Good"], ["nothing"])
 
 
 def test_a_small_vocabulary_has_fewer_neighbors() -> None:
@@ -60,13 +60,13 @@ def test_batches_give_the_neighbors_of_the_whole(monkeypatch: pytest.MonkeyPatch
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, -np.inf)
 
-    monkeypatch.setattr(neighbors, "_BATCH_CELLS", 7 * 300)
+    monkeypatch.setattr(rows, "_SLICE_CELLS", 7 * 300)
     found = probe_neighbors(tokens, matrix, words).columns
 
     expected = np.sort(cosines, axis=1)[:, :-11:-1].ravel()
     np.testing.assert_allclose(np.asarray(found["cosine"]), expected, atol=1e-6)
-    rows = [int(token[1:]) for token in found["neighbor"]]
-    np.testing.assert_allclose(cosines[np.repeat(range(300), 10), rows], expected, atol=1e-6)
+    nearest = [int(token[1:]) for token in found["neighbor"]]
+    np.testing.assert_allclose(cosines[np.repeat(range(300), 10), nearest], expected, atol=1e-6)
 
 
 def test_an_embedding_overlaps_with_itself_turned_and_scaled() -> None:

@@ -1,0 +1,168 @@
+"""Time and peak memory of exporting a large embedding, beside writing its bytes.
+
+Run ``python -m benchmarks.export [--rows N] [--dimensions D]``. Each measurement has a process of
+its own. Peak memory is what the process took beyond its imports, the embedding itself included.
+"""
+
+import argparse
+import json
+import multiprocessing
+import pathlib
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks import tutorial
+from components.projector_exporter.export import Embedding, export_embedding
+from components.projector_exporter.options import ExportOptions
+
+# What none of the others has, and what takes longer than writing.
+_PLAIN = ExportOptions(columns=("token", "rank"), layouts=(), normalized=False)
+_SMALL = (8_000, 16)
+
+
+def write_bytes(directory: pathlib.Path, embedding: Embedding) -> None:
+    """Writes the matrix to a file, and no labels."""
+    embedding.matrix.tofile(directory / "embedding.bytes")
+
+
+def export_for_tensorboard(directory: pathlib.Path, embedding: Embedding) -> None:
+    """Exports the rows that TensorBoard shows."""
+    export_embedding(str(directory / "1"), embedding, _PLAIN)
+
+
+def export_with_parquet(directory: pathlib.Path, embedding: Embedding) -> None:
+    """Exports the rows that TensorBoard shows, and all of them as Parquet."""
+    options = ExportOptions(
+        columns=_PLAIN.columns, layouts=(), normalized=False, formats=("parquet",)
+    )
+    export_embedding(str(directory / "1"), embedding, options)
+
+
+def export_like_the_tutorial(directory: pathlib.Path, embedding: Embedding) -> None:
+    """Exports all rows as TensorFlow's tutorial does."""
+    tokens = [token.decode() for token in embedding.tokens[1:]]
+    tutorial.export(directory / "1", tokens, embedding.matrix)
+
+
+def export_everything(directory: pathlib.Path, embedding: Embedding) -> None:
+    """Exports all columns, the normalized tensor, a picture, neighbors; of the layouts only PCA."""
+    options = ExportOptions(layouts=("pca",), probe_words=("word7", "word77"))
+    export_embedding(str(directory / "1"), embedding, options)
+
+
+CASES: dict[str, Callable[[pathlib.Path, Embedding], None]] = {
+    "bytes": write_bytes,
+    "tensorboard": export_for_tensorboard,
+    "parquet": export_with_parquet,
+    "tutorial": export_like_the_tutorial,
+}
+
+
+def make_embedding(rows: int, dimensions: int) -> Embedding:
+    """Makes an embedding of two classes, without any copy of it on the way.
+
+    Args:
+        rows: Number of words.
+        dimensions: Columns of the matrix.
+
+    Returns:
+        Normally distributed float32 vectors of the words 'word0', 'word1' and so on.
+    """
+    generator = np.random.default_rng(0)
+    matrix = np.empty((rows, dimensions), np.float32)
+    for row in matrix:
+        generator.standard_normal(out=row, dtype=np.float32)
+    return Embedding(
+        tokens=[f"word{number}".encode() for number in range(rows)],
+        matrix=matrix,
+        counts=np.arange(rows, 0, -1),
+        class_names=("neg", "pos"),
+        classify=_classify,
+    )
+
+
+def _classify(ids: np.ndarray) -> np.ndarray:
+    positive = (ids % 97 / 97).astype(np.float32)
+    return np.stack([1 - positive, positive], axis=1)
+
+
+def measure(
+    case: Callable[[pathlib.Path, Embedding], None], rows: int, dimensions: int
+) -> tuple[float, float]:
+    """Runs a case in this process, which has done nothing yet but its imports.
+
+    Args:
+        case: Of CASES, or `export_everything`.
+        rows: Of the embedding.
+        dimensions: Of the embedding.
+
+    Returns:
+        Seconds, without those of making the embedding, and peak memory in bytes, with those.
+    """
+    imported = _peak_bytes()
+    embedding = make_embedding(rows, dimensions)
+    with tempfile.TemporaryDirectory() as directory:
+        start = time.perf_counter()
+        case(pathlib.Path(directory), embedding)
+        return time.perf_counter() - start, _peak_bytes() - imported
+
+
+def measure_all(rows: int, dimensions: int, repeats: int) -> dict[str, float]:
+    """Measures all cases in turn, so that what else the machine does hits all alike.
+
+    Args:
+        rows: Of the large embedding.
+        dimensions: Of the large embedding.
+        repeats: How often to measure each.
+
+    Returns:
+        For each case the median of its seconds, and of its peak memory over the embedding's size.
+    """
+    size = rows * dimensions * np.dtype(np.float32).itemsize
+    seconds: dict[str, list[float]] = {name: [] for name in (*CASES, "everything")}
+    peaks: dict[str, list[float]] = {name: [] for name in CASES}
+    # A new process for each call.
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for _ in range(repeats):
+            for name, case in CASES.items():
+                taken, peak = pool.apply(measure, (case, rows, dimensions))
+                seconds[name].append(taken)
+                peaks[name].append(peak / size)
+            taken, _ = pool.apply(measure, (export_everything, *_SMALL))
+            seconds["everything"].append(taken)
+    return {
+        **{f"{name}_seconds": statistics.median(values) for name, values in seconds.items()},
+        **{f"{name}_peak_over_size": statistics.median(values) for name, values in peaks.items()},
+    }
+
+
+def main() -> None:
+    """Measures and prints, last a JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--dimensions", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a few rows, to see that it runs")
+    arguments = parser.parse_args()
+    rows, repeats = (1000, 1) if arguments.quick else (arguments.rows, arguments.repeats)
+    measured = measure_all(rows, arguments.dimensions, repeats)
+    print(f"{rows:,} x {arguments.dimensions}      seconds  / bytes   peak / size")
+    for name in CASES:
+        taken, peak = measured[f"{name}_seconds"], measured[f"{name}_peak_over_size"]
+        print(f"{name:16} {taken:8.2f} {taken / measured['bytes_seconds']:9.2f} {peak:13.2f}")
+    print(f"{_SMALL[0]:,} x {_SMALL[1]} with everything but t-SNE: ", end="")
+    print(f"{measured['everything_seconds']:.2f} s")
+    print(json.dumps(measured))
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()
