@@ -4,8 +4,7 @@ Measured on TensorBoard 2.16.2 and compared with the sources of 2.21; nothing he
 rules for the rest of a directory are in `verify`.
 """
 
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -85,8 +84,10 @@ def parse_table(lines: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     return ["label"], rows
 
 
-def read_tensor_file(path: str, shape: Sequence[int]) -> np.ndarray:
-    """Reads a file that `tensor_path` names like the server.
+def open_tensor_file(
+    path: str, shape: Sequence[int]
+) -> tuple[tuple[int, ...], Callable[[slice], np.ndarray]]:
+    """Opens a file that `tensor_path` names like the server, which reads it as a whole.
 
     Args:
         path: The file: tab-separated text or, if that fails at a byte that is not UTF-8, raw
@@ -94,22 +95,43 @@ def read_tensor_file(path: str, shape: Sequence[int]) -> np.ndarray:
         shape: The configured `tensor_shape`, for raw values.
 
     Returns:
-        Float32 values.
+        The shape, and what reads some of the rows, float32.
 
     Raises:
         ValueError: Neither way of reading works. The server answers 500 to every request for
             its runs.
     """
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    rows = []
     try:
-        for line in io.BytesIO(content):
+        values = _read_text(path)
+    except UnicodeDecodeError:
+        return _open_raw(path, shape)
+    return values.shape, values.__getitem__
+
+
+def _read_text(path: str) -> np.ndarray:
+    rows = []
+    with tf.io.gfile.GFile(path, "rb") as file:
+        for line in file:
             text = line.decode().rstrip("\n")
             if text:
                 rows.append([float(cell) for cell in text.split("\t")])
-    except UnicodeDecodeError:
-        if len(shape) != 2:
-            raise ValueError(f"tensor_shape is {list(shape)}, not rows and columns") from None
-        return np.frombuffer(content, np.float32).reshape(shape)
     return np.array(rows, np.float32)
+
+
+def _open_raw(
+    path: str, shape: Sequence[int]
+) -> tuple[tuple[int, int], Callable[[slice], np.ndarray]]:
+    if len(shape) != 2:
+        raise ValueError(f"tensor_shape is {list(shape)}, not rows and columns")
+    rows, columns = shape
+    size = tf.io.gfile.stat(path).length
+    if size // 4 != rows * columns:
+        raise ValueError(f"cannot reshape {size // 4} float32 values to {list(shape)}")
+
+    def read(part: slice) -> np.ndarray:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            file.seek(part.start * columns * 4)
+            content = file.read((part.stop - part.start) * columns * 4)
+        return np.frombuffer(content, np.float32).reshape(-1, columns)
+
+    return (rows, columns), read

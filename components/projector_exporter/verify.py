@@ -179,17 +179,9 @@ def _file_tensors(directory: str, config: ProjectorConfig, found: _Findings) -> 
             continue
         name = embedding.tensor_name or os.path.basename(file)
         try:
-            values = reader.read_tensor_file(path, embedding.tensor_shape)
-            tensors.append(
-                _Tensor(
-                    file,
-                    name,
-                    embedding.metadata_path,
-                    values.shape,
-                    values.dtype,
-                    values.__getitem__,
-                )
-            )
+            shape, read = reader.open_tensor_file(path, embedding.tensor_shape)
+            labels = embedding.metadata_path
+            tensors.append(_Tensor(file, name, labels, shape, np.dtype(np.float32), read))
         except ValueError as error:
             found.add(file, None, f"cannot be read, and no run of this TensorBoard opens: {error}")
     return tensors

@@ -16,7 +16,7 @@ MARKS = [
 # For a busy machine; a page takes a few seconds.
 TIMEOUT_MS = 120_000
 # WebGL without a GPU, and no errands of the browser's own.
-_FLAGS = (
+FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--enable-unsafe-swiftshader",
@@ -38,7 +38,7 @@ class ProjectorPage:
     def __enter__(self) -> "ProjectorPage":
         self._playwright = sync_playwright().start()
         try:
-            self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+            self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         except BaseException:
             self._playwright.stop()
             raise

@@ -1,6 +1,9 @@
+import dataclasses
 import json
 import logging
+import multiprocessing
 import pathlib
+import resource
 
 import numpy as np
 import pytest
@@ -95,12 +98,48 @@ def test_some_rows_keep_what_belongs_to_them(
     assert len(table(tmp_path / "1", "neighbors.tsv")["neighbor"]) == 10
 
 
-def test_an_unknown_probe_word_is_named(
+def test_probe_words_without_neighbors_are_named(
     tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    options = ExportOptions(layouts=(), probe_words=("hitchcock", "word1"))
-    export_embedding(str(tmp_path / "1"), EMBEDDING, options)
-    assert "The probe word 'hitchcock' is not in the vocabulary." in caplog.messages
+    options = ExportOptions(layouts=(), probe_words=("hitchcock", "word0", "word1"))
+    embedding = dataclasses.replace(EMBEDDING, matrix=MATRIX * (np.arange(ROWS) > 0)[:, None])
+    export_embedding(str(tmp_path / "1"), embedding, options)
+    assert caplog.messages == [
+        "The probe word 'hitchcock' is not in the vocabulary.",
+        "The vector of the probe word 'word0' is zero: it has no neighbors.",
+    ]
+    assert set(table(tmp_path / "1", "neighbors.tsv")["probe"]) == {"word1"}
+
+
+def test_a_model_is_not_asked_for_what_is_not_shown(tmp_path: pathlib.Path) -> None:
+    def never(ids: np.ndarray) -> np.ndarray:
+        raise AssertionError("A large model would be loaded.")
+
+    options = ExportOptions(columns=("token", "norm"), layouts=())
+    export_embedding(str(tmp_path / "1"), Embedding(TOKENS, MATRIX, classify=never), options)
+    assert list(table(tmp_path / "1")) == ["token", "norm"]
+
+
+@pytest.mark.slow
+def test_large_embeddings_are_not_copied(tmp_path: pathlib.Path) -> None:
+    size = 300_000 * 300 * 4
+    options = ExportOptions(
+        layouts=("pca",),
+        columns=("token", "norm"),
+        formats=("bytes", "parquet"),
+        probe_words=("0",),
+    )
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        peak = pool.apply(_peak_of_export, (str(tmp_path / "1"), 300_000, 300, options))
+    assert size < peak < 1.3 * size + 250 * 2**20
+
+
+def _peak_of_export(directory: str, rows: int, dimensions: int, options: ExportOptions) -> int:
+    imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    matrix = np.random.default_rng(1).random((rows, dimensions), np.float32)
+    tokens = [str(row).encode() for row in range(rows)]
+    export_embedding(directory, Embedding(tokens, matrix), options)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - imported) * 1024
 
 
 def test_without_layouts_there_are_neither_bookmarks_nor_a_picture(tmp_path: pathlib.Path) -> None:
@@ -111,7 +150,7 @@ def test_without_layouts_there_are_neither_bookmarks_nor_a_picture(tmp_path: pat
 
 
 def test_options_come_back_from_ml_metadata() -> None:
-    options = ExportOptions(layouts=("pca",), normalized=False, probe_words=("a", "b"), seed=3)
+    options = ExportOptions(layouts=("pca",), normalized=False, formats=("bytes",), seed=3)
     assert from_properties(to_properties(options)) == options
 
 
@@ -120,6 +159,7 @@ def test_options_come_back_from_ml_metadata() -> None:
     [
         ({"columns": ("token", "cuont")}, "'cuont'.*count"),
         ({"layouts": ("tnse",)}, "layouts: 'tnse' is none of.*Did you mean 'tsne'?"),
+        ({"formats": ("parqet",)}, "formats: 'parqet' is none of.*Did you mean 'parquet'?"),
         ({"row_policy": "random"}, "row_policy: 'random' is none of"),
         ({"max_rows": 100_001}, "max_rows is 100001; expected at least 2 and at most 100000"),
         ({"layout_rows": 1}, "layout_rows is 1; expected at least 2"),

@@ -1,5 +1,6 @@
 """Asks a real TensorBoard for what was exported."""
 
+import pathlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from components.projector_exporter import metadata, reader
 from components.projector_exporter.options import MAX_ROWS
+from components.projector_exporter.verify import verify
 from tests.components.projector_exporter.exporting import EMBEDDING, write_export
 from tests.tensorboard import TensorBoard
 
@@ -63,3 +65,36 @@ def test_the_reader_sees_what_the_server_sends(
     with TensorBoard(logdir) as server:
         served = server.get("metadata", run=".", name=EMBEDDING)
     assert served == reader.served_text(content).encode()
+
+
+@pytest.mark.parametrize("without_tensorflow", [True, False])
+@pytest.mark.parametrize("value", [None, 0, 0.5])
+def test_raw_files_are_shown_where_there_is_no_tensorflow(
+    value: float | None, without_tensorflow: bool, tmp_path: pathlib.Path
+) -> None:
+    matrix = MATRIX[:100] if value is None else np.full((100, 5), value, np.float32)
+    write_export(tmp_path / "1", TOKENS[:100], matrix, formats=("bytes",), normalized=True)
+    with TensorBoard(tmp_path / "1" / "bytes", without_tensorflow) as server:
+        assert server.json("runs") == ["."]
+        embeddings = server.json("info", run=".")["embeddings"]
+        served = server.get("tensor", run=".", name=EMBEDDING)
+        labels = reader.stream_lines(server.get("metadata", run=".", name=EMBEDDING))
+    assert [embedding["tensorPath"] for embedding in embeddings] == [
+        "embedding.bytes",
+        "normalized.bytes",
+    ]
+    points = np.frombuffer(served, np.float32).reshape(matrix.shape)
+    np.testing.assert_allclose(points, matrix, rtol=2**-16 if value else 0)
+    _, rows = reader.parse_table(labels)
+    assert [metadata.unescape(row[0]) for row in rows] == TOKENS[:100]
+
+
+def test_raw_files_are_no_run_of_the_directories_above(tmp_path: pathlib.Path) -> None:
+    write_export(tmp_path / "1", TOKENS[:100], MATRIX[:100], formats=("bytes",))
+    assert verify(str(tmp_path / "1")) == []
+    # Even one that would keep TensorBoard from listing any run.
+    (tmp_path / "1" / "bytes" / "embedding.bytes").write_bytes(b"damaged")
+    with TensorBoard(tmp_path) as server:
+        assert server.json("runs") == ["1"]
+        points = np.frombuffer(server.get("tensor", run="1", name=EMBEDDING), np.float32)
+    np.testing.assert_array_equal(points.reshape(100, 5), MATRIX[:100])
