@@ -31,7 +31,7 @@ class EmbeddingProjection(tfx.dsl.Artifact):
     * File structure:
        - `{uri}/{run_name}/`
           - `checkpoint`: Names the one checkpoint.
-          - `embedding.ckpt-1.index`, `embedding.ckpt-1.data-00000-of-00001`: The exported rows,
+          - `embedding.ckpt-1.index`, `embedding.ckpt-1.data-*`: The exported rows,
             float32, under the key `embedding/.ATTRIBUTES/VARIABLE_VALUE`; the same scaled to
             length 1 under `normalized/.ATTRIBUTES/VARIABLE_VALUE`.
           - `metadata.tsv`: A header line, then a line a row: token (escaped), id and more.
@@ -39,6 +39,8 @@ class EmbeddingProjection(tfx.dsl.Artifact):
           - `projector_config.pbtxt`: Ties these together.
           - `neighbors.tsv`: The nearest neighbors of the probe words.
           - `projection.png`: A picture of the last layout.
+          - `embedding.parquet`: All words with their vectors, if asked for.
+          - `bytes/`: The exported rows in raw files, if asked for.
           - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.
     """
 

@@ -93,59 +93,37 @@ def export_embedding(
     """
     options = options or ExportOptions()
     _check(embedding)
-    rows = select_rows(len(embedding.tokens), options.max_rows, options.row_policy)
-    rows_left_out = len(embedding.tokens) - len(rows)
-    if rows_left_out:
-        _LOGGER.warning(
-            "%d of %d tokens are exported (%s); %d are left out.",
-            len(rows),
-            len(embedding.tokens),
-            options.row_policy.replace("_", " "),
-            rows_left_out,
-        )
-    ids = np.arange(len(embedding.tokens)) + embedding.first_token_id
-    # Asking takes the model, as large as the embedding, into memory.
-    asked = options.layouts or not MODEL_COLUMNS.isdisjoint(options.columns)
-    probabilities = embedding.classify(ids) if asked else None
-    columns = make_columns(
-        embedding.tokens,
-        ids,
-        embedding.matrix,
-        counts=embedding.counts,
-        probabilities=probabilities,
-        class_names=embedding.class_names,
-        columns=options.columns,
-        first_token_id=embedding.first_token_id,
-    )
+    rows = _select(embedding, options)
+    probabilities, columns = _columns(embedding, options)
     points = take_rows(embedding.matrix, rows)
     tensors = _tensors(points, options.normalized)
     layouts = _layouts(points, options)
     bookmarks = None
     extras: dict[str, Callable[[str], None]] = {}
     if layouts:
-        color_by = "strength" if "strength" in columns else NO_COLOR
-        bookmarks = encode_bookmarks(list(layouts.values()), tensors.shape, color_by=color_by)
-        layout = list(layouts.values())[-1]
-        picture = _picture(embedding, rows[: len(layout.positions)], layout, probabilities)
+        bookmarks = encode_bookmarks(
+            list(layouts.values()),
+            tensors.shape,
+            color_by="strength" if "strength" in columns else NO_COLOR,
+        )
+        picture = _picture(embedding, rows, list(layouts.values())[-1], probabilities)
         extras[PICTURE] = functools.partial(_write, picture)
     if options.probe_words:
         extras[NEIGHBORS] = functools.partial(_write, _neighbors(embedding, options.probe_words))
     if "parquet" in options.formats:
+        positions = _positions(layouts, rows, len(embedding.tokens))
         extras[PARQUET] = functools.partial(
-            write_parquet,
-            columns=columns,
-            matrix=embedding.matrix,
-            positions=_positions(layouts, rows, len(embedding.tokens)),
+            write_parquet, columns=columns, matrix=embedding.matrix, positions=positions
         )
     write_projection(
         directory,
         tensors,
         {name: take_rows(column, rows) for name, column in columns.items()},
         bookmarks,
-        "bytes" in options.formats,
-        extras,
+        with_bytes="bytes" in options.formats,
+        extras=extras,
     )
-    return Export(len(rows), embedding.matrix.shape[1], rows_left_out)
+    return Export(len(rows), embedding.matrix.shape[1], len(embedding.tokens) - len(rows))
 
 
 def _check(embedding: Embedding) -> None:
@@ -166,6 +144,40 @@ def _check(embedding: Embedding) -> None:
             f"The vectors of {broken.sum()} of {len(tokens)} words hold NaN or infinity, the first "
             f"that of {metadata.escape(tokens[row])!r} (row {row}). Did the training diverge?"
         )
+
+
+def _select(embedding: Embedding, options: ExportOptions) -> np.ndarray:
+    count = len(embedding.tokens)
+    rows = select_rows(count, options.max_rows, options.row_policy)
+    if len(rows) < count:
+        _LOGGER.warning(
+            "TensorBoard gets %d of %d tokens (%s); %d are left out.",
+            len(rows),
+            count,
+            options.row_policy.replace("_", " "),
+            count - len(rows),
+        )
+    return rows
+
+
+def _columns(
+    embedding: Embedding, options: ExportOptions
+) -> tuple[np.ndarray | None, dict[str, Sequence[bytes] | np.ndarray]]:
+    """Gives what the model says, if it is asked, and the columns, both of the whole vocabulary."""
+    ids = np.arange(len(embedding.tokens)) + embedding.first_token_id
+    # Who wants none of its columns does not pay for the model, which is larger than the embedding.
+    asked = not MODEL_COLUMNS.isdisjoint(options.columns)
+    probabilities = embedding.classify(ids) if asked else None
+    return probabilities, make_columns(
+        embedding.tokens,
+        ids,
+        embedding.matrix,
+        counts=embedding.counts,
+        probabilities=probabilities,
+        class_names=embedding.class_names,
+        columns=options.columns,
+        first_token_id=embedding.first_token_id,
+    )
 
 
 def _tensors(points: np.ndarray, normalized: bool) -> Tensors:
@@ -213,6 +225,7 @@ def _neighbors(embedding: Embedding, probe_words: Sequence[str]) -> bytes:
 def _picture(
     embedding: Embedding, rows: np.ndarray, layout: Layout, probabilities: np.ndarray | None
 ) -> bytes:
+    rows = rows[: len(layout.positions)]
     labels = [metadata.escape(token) for token in take_rows(embedding.tokens, rows)]
     names = embedding.class_names
     values: np.ndarray | list[str]
