@@ -1,5 +1,8 @@
 # make run | test | lint | tensorboard       PIPELINE_CONFIG=… make run       make PYTHON=3.10 …
-PYTHON ?= 3.10
+ifndef PYTHON
+PYTHON := $(shell scripts/environment.sh)
+endif
+TESTS ?=
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export BEAM_HOME := $(CURDIR)/output/.tfx/beam
@@ -8,17 +11,25 @@ unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 environment := .venv/.ready-$(PYTHON)
 
-.PHONY: run test lint format tensorboard clean
+# What TensorFlow 2.21 prints at its import, before it looks at TF_CPP_MIN_LOG_LEVEL.
+SHELL := bash
+notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
+quietly := 2> >(grep --line-buffered -vE '$(notes)' >&2)
+
+.PHONY: run test test-trixie lint format tensorboard clean
 .DEFAULT_GOAL := run
 
 run: $(environment) ## Run the pipeline of PIPELINE_CONFIG with TFX's Beam engine.
 	@set -e; name=$$(python -m pipeline_def name); \
 	[ -e $(BEAM_HOME)/$$name ] || \
-		tfx pipeline create --engine beam --pipeline_path pipeline_def/beam_runner.py; \
-	tfx run create --engine beam --pipeline_name $$name
+		tfx pipeline create --engine beam --pipeline_path pipeline_def/beam_runner.py $(quietly); \
+	tfx run create --engine beam --pipeline_name $$name $(quietly)
 
-test: $(environment) ## Run all tests.
-	@pytest
+test: $(environment) ## Run all tests, or those of TESTS="…".
+	@pytest $(TESTS)
+
+test-trixie: ## Run them on the current track, in a Debian 13 under output/. Needs root.
+	@scripts/in_debian.sh output/trixie make test 'TESTS=$(TESTS)'
 
 lint: $(environment) ## Check style, types and the direction of imports.
 	@ruff check . && ruff format --check . && mypy && lint-imports
@@ -27,7 +38,8 @@ format: $(environment) ## Format the sources.
 	@ruff check --fix . && ruff format .
 
 tensorboard: $(environment) ## Open the newest projection.
-	@newest=$$(python -m pipeline_def projection) && tensorboard --logdir "$${newest%/*}"
+	@newest=$$(python -m pipeline_def projection) && \
+		tensorboard --logdir "$${newest%/*}" $(quietly)
 
 clean: ## Remove the environment and all outputs.
 	rm -rf .venv .tools output

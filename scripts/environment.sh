@@ -1,26 +1,56 @@
 #!/bin/sh
 # Makes .venv from the lock: scripts/environment.sh PYTHON_VERSION
-# Needs git, make and any Python 3.8+ with venv; uv itself goes into .tools.
+# Without a version it prints the one that suits this machine: the newest of the current track
+# (TFX 1.21) that is installed where that can be, otherwise 3.10 (TFX 1.16).
+# Needs git, make, a C++ compiler and any Python 3.8+ with venv; uv itself goes into .tools.
 set -eu
 UV_VERSION=0.13.9
-want=$1
+CURRENT="3.13 3.12 3.11"
+want=${1:-}
 uv=.tools/bin/uv
+glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
 
 refuse() { echo "Cannot set up the environment: $*" >&2; exit 1; }
 
-check_machine() {
-    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] ||
-        refuse "TFX is built for Linux on x86_64, and this is $(uname -s) on $(uname -m)."
-    glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
-    [ -n "$glibc" ] || refuse "TFX is built for glibc, and this system has another C library."
-    case $want in
-        3.10) need=2.17 ;;
-        3.11 | 3.12 | 3.13) need=2.39 ;;
-        *) refuse "Python $want has no TFX; Python 3.10 to 3.13 do (make PYTHON=3.10 ...)." ;;
+has_glibc() {
+    [ -n "$glibc" ] && [ "$(printf '%s\n' "$1" "$glibc" | sort -V | head -n 1)" = "$1" ]
+}
+
+# TFX's compiled partners decide.
+runs_here() {
+    case $(uname -s)-$(uname -m)-$1 in
+        Linux-x86_64-3.10) has_glibc 2.17 ;;
+        Linux-x86_64-3.1[123]) has_glibc 2.39 ;;
+        Darwin-arm64-3.1[123]) ;;
+        *) return 1 ;;
     esac
-    [ "$(printf '%s\n' "$need" "$glibc" | sort -V | head -n 1)" = "$need" ] ||
-        refuse "TFX for Python $want needs glibc $need or newer, and this system has" \
-            "$glibc; Python 3.10 works with glibc 2.17 or newer (make PYTHON=3.10 ...)."
+}
+
+# pyenv's interpreters need not be on PATH, and those that are there need not run.
+find_installed() {
+    "python$1" -c '' 2>/dev/null && command -v "python$1" && return
+    home=$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f6)
+    for root in "${PYENV_ROOT:-}" "$HOME/.pyenv" "$home/.pyenv"; do
+        for python in "$root/versions/$1".*/bin/python; do
+            [ -x "$python" ] && echo "$python" && return
+        done
+    done
+    return 1
+}
+
+choose_version() {
+    for version in $CURRENT; do
+        runs_here "$version" && find_installed "$version" >/dev/null && echo "$version" && return
+    done
+    echo 3.10
+}
+
+check_machine() {
+    runs_here "$want" ||
+        refuse "TFX is built for Python 3.10 on Linux x86_64 with glibc 2.17 or newer, and for" \
+            "Python 3.11 to 3.13 on Linux x86_64 with glibc 2.39 or newer and on macOS arm64;" \
+            "this is Python $want on $(uname -s) $(uname -m)${glibc:+ with glibc $glibc}" \
+            "(make PYTHON=... chooses another)."
 }
 
 install_uv() {
@@ -37,24 +67,34 @@ install_uv() {
     .tools/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
 }
 
-# uv looks on PATH and among its own; pyenv's interpreters need not be on PATH.
 find_python() {
     "$uv" python find --no-project --no-python-downloads "$want" 2>/dev/null && return
-    home=$(getent passwd "$(id -u)" | cut -d: -f6)
-    for root in "${PYENV_ROOT:-}" "$HOME/.pyenv" "$home/.pyenv"; do
-        for python in "$root/versions/$want".*/bin/python; do
-            [ -x "$python" ] && echo "$python" && return
-        done
-    done
+    find_installed "$want" && return
     echo "Downloading Python $want" >&2
     "$uv" python install --quiet "$want" && echo "$want" ||
         refuse "Python $want is not installed and could not be downloaded (uv's error is above);" \
             "install it, for example with pyenv, and try again."
 }
 
+# pyfarmhash, which TensorFlow Data Validation needs, comes as source only.
+check_compiler() {
+    command -v g++ >/dev/null || command -v c++ >/dev/null || command -v clang++ >/dev/null ||
+        refuse "a part of TFX is compiled, and there is no C++ compiler (Debian: g++)."
+    headers=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null) ||
+        return 0  # uv's own download, which has them.
+    [ -e "$headers/Python.h" ] ||
+        refuse "a part of TFX is compiled, and $python has no $headers/Python.h" \
+            "(Debian: python3-dev)."
+}
+
+if [ -z "$want" ]; then
+    choose_version
+    exit
+fi
 check_machine
 install_uv
 python=$(find_python) || exit 1
+check_compiler
 echo "Installing the locked packages for Python $want into .venv"
 "$uv" sync --quiet --frozen --python "$python" ||
     refuse "uv could not install the locked packages with Python $want (its error is above)."
