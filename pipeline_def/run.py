@@ -7,7 +7,7 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2
 
 from components.artifacts import projection_directory
-from pipeline_def import console, report
+from pipeline_def import console, local_beam, report
 from pipeline_def.config import PipelineConfig, load
 from pipeline_def.pipeline import create_pipeline
 
@@ -29,6 +29,7 @@ def main(runner: Any) -> None:
         pipeline = create_pipeline(config)
     except ValueError as error:  # A ConfigError, or what a component refuses at construction.
         sys.exit(str(error))
+    local_beam.use_own_runner()
     log = config.root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with console.quiet(log) as terminal:
         steps = console.Steps(terminal, pipeline.metadata_connection_config)
