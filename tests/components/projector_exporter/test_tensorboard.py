@@ -9,7 +9,12 @@ import pytest
 from components.projector_exporter import metadata, reader
 from components.projector_exporter.options import MAX_ROWS
 from components.projector_exporter.verify import verify
-from tests.components.projector_exporter.exporting import EMBEDDING, write_export
+from tests.components.projector_exporter.exporting import (
+    EMBEDDING,
+    KEPT_MATRIX,
+    KEPT_TOKENS,
+    write_export,
+)
 from tests.tensorboard import TensorBoard
 
 # A table of more than one chunk, with every kind of token.
@@ -18,6 +23,7 @@ TOKENS = [
     *(f"日本語𝄞{i}".encode() for i in range(40_000)),
 ]
 MATRIX = np.random.default_rng(1).normal(size=(len(TOKENS), 5)).astype(np.float32)
+WRITTEN_BY = pathlib.Path(__file__).parent / "written_by"
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +104,14 @@ def test_raw_files_are_no_run_of_the_directories_above(tmp_path: pathlib.Path) -
         assert server.json("runs") == ["1"]
         points = np.frombuffer(server.get("tensor", run="1", name=EMBEDDING), np.float32)
     np.testing.assert_array_equal(points.reshape(100, 5), MATRIX[:100])
+
+
+def test_exports_of_either_tensorflow_open_in_this_one() -> None:
+    with TensorBoard(WRITTEN_BY) as server:
+        for run in ("tensorflow-2.16", "tensorflow-2.21"):
+            assert verify(str(WRITTEN_BY / run)) == []
+            points = np.frombuffer(server.get("tensor", run=run, name=EMBEDDING), np.float32)
+            served = server.get("metadata", run=run, name=EMBEDDING)
+            _, rows = reader.parse_table(reader.stream_lines(served))
+            np.testing.assert_array_equal(points.reshape(KEPT_MATRIX.shape), KEPT_MATRIX)
+            assert [metadata.unescape(row[0]) for row in rows] == KEPT_TOKENS
