@@ -1,0 +1,48 @@
+#!/bin/sh
+# Runs a command on this work tree inside a Debian 13 root: scripts/in_debian.sh ROOT COMMAND…
+# It is given a copy of the tree, /project there, which keeps its own .venv, .tools and output from
+# one call to the next. TFDS_DATA_DIR can be read there as well. Needs root.
+set -eu
+root=$(realpath -m "$1")
+shift
+cd "$(dirname "$0")/.."
+
+[ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null ||
+    { echo "A Debian root needs root and the right to mount: sudo $0 $root $*" >&2; exit 1; }
+mkdir -p "$(dirname "$root")"
+exec 9>"$root.lock"
+flock -n 9 || { echo "Another command runs in $root; waiting for it." >&2; flock 9; }
+scripts/debian_root.sh "$root"
+project=$root/project
+mkdir -p "$project"
+find "$project" -mindepth 1 -maxdepth 1 \
+    ! -name .venv ! -name .tools ! -name output -exec rm -rf {} +
+# A file that is deleted and not yet committed is listed, and warned of.
+git ls-files -z --cached --others --exclude-standard --deduplicate |
+    tar -c --null --files-from=- --ignore-failed-read | tar -x -C "$project"
+
+data=
+if [ -n "${TFDS_DATA_DIR:-}" ]; then
+    data=$(realpath "$TFDS_DATA_DIR")
+    mkdir -p "$root/tfds"
+fi
+
+# The mounts are the command's own: they are gone with it, however it ends.
+export root data
+exec unshare --mount --pid --fork --kill-child sh -euc '
+    mount -t proc proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    mount --rbind /sys "$root/sys"
+    for file in /etc/hosts /etc/resolv.conf; do
+        touch "$root$file"
+        mount --bind "$file" "$root$file"
+    done
+    if [ -n "$data" ]; then
+        mount --bind "$data" "$root/tfds"
+        mount -o remount,bind,ro "$root/tfds"
+    fi
+    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+        LANG=C.UTF-8 TERM=dumb SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+        ${data:+TFDS_DATA_DIR=/tfds} \
+        chroot "$root" sh -c "cd /project && exec \"\$@\"" sh "$@"
+' sh "$@"
