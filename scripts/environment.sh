@@ -78,13 +78,12 @@ find_python() {
 
 # pyfarmhash, which TensorFlow Data Validation needs, comes as source only.
 check_compiler() {
-    command -v g++ >/dev/null || command -v c++ >/dev/null || command -v clang++ >/dev/null ||
+    command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null ||
         refuse "a part of TFX is compiled, and there is no C++ compiler (Debian: g++)."
     headers=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null) ||
-        return 0  # uv's own download, which has them.
+        return 0  # Not a path but a version, which uv has downloaded, with headers.
     [ -e "$headers/Python.h" ] ||
-        refuse "a part of TFX is compiled, and $python has no $headers/Python.h" \
-            "(Debian: python3-dev)."
+        refuse "a part of TFX is compiled, and $headers/Python.h is missing (Debian: python3-dev)."
 }
 
 if [ -z "$want" ]; then
@@ -94,7 +93,8 @@ fi
 check_machine
 install_uv
 python=$(find_python) || exit 1
-check_compiler
 echo "Installing the locked packages for Python $want into .venv"
-"$uv" sync --quiet --frozen --python "$python" ||
+"$uv" sync --quiet --frozen --python "$python" || {
+    check_compiler
     refuse "uv could not install the locked packages with Python $want (its error is above)."
+}
