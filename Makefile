@@ -1,4 +1,4 @@
-# make run | test | lint | tensorboard       PIPELINE_CONFIG=… make run       make PYTHON=3.10 …
+# make run | test | lint | bench | tensorboard       PIPELINE_CONFIG=… make run       make PYTHON=3.10 …
 ifndef PYTHON
 PYTHON := $(shell scripts/environment.sh)
 endif
@@ -16,7 +16,7 @@ SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(grep --line-buffered -vE '$(notes)' >&2)
 
-.PHONY: run test test-trixie lint format tensorboard clean
+.PHONY: run test test-trixie lint format bench tensorboard clean
 .DEFAULT_GOAL := run
 
 run: $(environment) ## Run the pipeline of PIPELINE_CONFIG with TFX's Beam engine.
@@ -36,6 +36,9 @@ lint: $(environment) ## Check style, types and the direction of imports.
 
 format: $(environment) ## Format the sources.
 	@ruff check --fix . && ruff format .
+
+bench: $(environment) ## Measure this project and its peers on the IMDB reviews of TFDS_DATA_DIR.
+	@python -W ignore -m benchmarks
 
 tensorboard: $(environment) ## Open the newest projection.
 	@newest=$$(python -m pipeline_def projection) && \

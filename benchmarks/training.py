@@ -1,0 +1,141 @@
+"""This project's training on the reviews, and how fast its input pipeline is alone.
+
+The examples and the configuration are those of the pipeline, which is run before if it has not
+been. Measured is what EmbeddingTrainer does before it saves: it counts the examples, makes the
+graph, and trains until the validation loss no longer falls.
+"""
+
+import functools
+import logging
+import pathlib
+import statistics
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from benchmarks import pipeline, setting
+from components.embedding_trainer import saved_model
+from components.embedding_trainer.input_pipeline import ExampleFiles, make_batches, summarize
+from components.embedding_trainer.model import build_model
+from components.embedding_trainer.training import train
+from components.text import embedding_rows, read_vocabulary
+
+_BATCH = 1024
+
+
+def main() -> None:
+    """Measures and prints a JSON line."""
+    chosen = setting.from_arguments(__doc__)
+    options = chosen.config.training
+    files, transform_output = transformed(chosen)
+    rates = _EpochRates()
+    start = time.monotonic()
+    summary = summarize(files)
+    build = functools.partial(
+        build_model,
+        embedding_rows(len(read_vocabulary(transform_output))),
+        options.embedding_dim,
+        options.hidden_units,
+        summary.classes,
+    )
+    outcome = train(build, files, summary, options, tf.distribute.get_strategy())
+    seconds = time.monotonic() - start
+    model = build()
+    model.set_weights(outcome.weights)
+    setting.report(
+        {
+            "fit_seconds": seconds,
+            "epochs": outcome.epochs_run,
+            # The first epoch makes the graph.
+            "examples_per_second": statistics.median(rates.found[1:] or rates.found),
+            "input_examples_per_second": _input_rate(files, summary.training_examples, options),
+            "test_accuracy": _accuracy(chosen, model, transform_output),
+        }
+    )
+
+
+def transformed(chosen: setting.Setting) -> tuple[ExampleFiles, tft.TFTransformOutput]:
+    """Finds what the pipeline's Transform wrote last; runs the pipeline if there is nothing.
+
+    Args:
+        chosen: Of which configuration.
+
+    Returns:
+        The training examples, and the transformation.
+    """
+    outputs = chosen.config.root / "artifacts" / "Transform"
+    if not outputs.exists():
+        pipeline.run(chosen)
+    transform_output = tft.TFTransformOutput(str(_newest(outputs / "transform_graph")))
+    split = _newest(outputs / "transformed_examples") / "Split-train"
+    files = ExampleFiles(
+        [str(path) for path in split.iterdir()],
+        transform_output.transformed_feature_spec(),
+        chosen.config.training.validation_fraction,
+    )
+    return files, transform_output
+
+
+def _newest(directory: pathlib.Path) -> pathlib.Path:
+    return max(directory.iterdir(), key=lambda path: int(path.name))
+
+
+class _EpochRates(logging.Handler):
+    """Takes the examples a second from the line that the training logs for each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[float] = []
+        logger = logging.getLogger("components.embedding_trainer.training")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage())
+        if record.msg.startswith("Epoch") and isinstance(record.args, tuple):
+            self.found.append(float(record.args[-1]))  # type: ignore[arg-type]
+
+
+def _input_rate(files: ExampleFiles, examples: int, options: Any) -> float:
+    steps = examples // options.batch_size
+    batches = make_batches(
+        files,
+        tf.distribute.InputContext(),
+        steps=steps,
+        batch_size=options.batch_size,
+        max_tokens=options.max_tokens_per_example,
+        static_length=False,
+        validation=False,
+        seed=options.seed,
+    )
+    iterator = iter(batches)
+    for _ in range(steps):  # Fills the shuffle buffers.
+        next(iterator)
+    start = time.monotonic()
+    for _ in range(steps):
+        next(iterator)
+    return steps * options.batch_size / (time.monotonic() - start)
+
+
+def _accuracy(
+    chosen: setting.Setting, model: keras.Model, transform_output: tft.TFTransformOutput
+) -> float:
+    """Returns the accuracy on the whole test split of the model as it is served."""
+    directory = str(chosen.fresh("training") / "model")
+    saved_model.save(
+        model, transform_output, chosen.config.training.max_tokens_per_example, directory
+    )
+    serve = tf.saved_model.load(directory).signatures["serve_text"]
+    texts, labels = chosen.reviews("eval")
+    hits = 0
+    for start in range(0, len(texts), _BATCH):
+        served = serve(text=tf.constant(texts[start : start + _BATCH]))["probabilities"]
+        hits += int((served.numpy().argmax(axis=1) == labels[start : start + _BATCH]).sum())
+    return hits / len(texts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import __main__ as benchmarks
+from benchmarks import process
+
+
+def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "benchmarks", *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_every_part_runs_on_a_few_reviews(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "results.json"
+    finished = bench("--quick", "--results", str(path))
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    results = json.loads(path.read_text())
+    assert set(results["medians"]) == set(benchmarks.PARTS) - {"growth"}
+    judged = {ratio["name"]: ratio for ratio in results["ratios"]}
+    assert judged["pipeline / stock pipeline"]["value"] == pytest.approx(
+        results["medians"]["pipeline"]["seconds"] / results["medians"]["stock"]["seconds"]
+    )
+    assert all(ratio["name"] in finished.stdout for ratio in results["ratios"])
+    assert set(results["medians"]["pipeline"]["steps"]) >= {"TfdsExampleGen", "Pusher"}
+
+
+def test_the_reviews_are_asked_for_in_one_sentence(tmp_path: pathlib.Path) -> None:
+    finished = bench(TFDS_DATA_DIR=str(tmp_path))
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines() == [
+        "make bench needs TFDS_DATA_DIR, the directory with the prepared imdb_reviews, and it is "
+        f"{str(tmp_path)!r}."
+    ]
+
+
+def test_ratios_are_judged_by_their_own_side_of_the_bound() -> None:
+    medians = {
+        "training": {"test_accuracy": 0.87, "fit_seconds": 9.0},
+        "tutorial": {"fit_seconds": 10.0},
+    }
+    reached = {ratio["name"]: ratio["reached"] for ratio in benchmarks.judge(medians)}
+    assert reached == {
+        "accuracy on the test split": False,
+        "training to the end / one epoch of the tutorial": True,
+    }
+
+
+def test_a_child_process_costs_what_its_children_cost() -> None:
+    burn = "import time; start = time.process_time()\nwhile time.process_time() < start + 0.5: pass"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}], check=True)"
+    cost = process.run(["-c", f"{parent}; print('Transform            done       12.5 s  words')"])
+    assert cost.cpu_seconds > 0.5
+    assert cost.seconds > 0.5
+    assert cost.steps == {"Transform": 12.5}
+
+
+def test_a_child_process_that_fails_says_why() -> None:
+    with pytest.raises(RuntimeError, match="no such luck"):
+        process.run(["-c", "raise SystemExit('no such luck')"])
