@@ -51,16 +51,11 @@ def main() -> None:
         costs = {size: _cost(chosen, kind, size) for size in sizes}
         for size, cost in costs.items():
             print(f"{kind} {size}: {cost.seconds:.0f} s, {cost.peak_mb:.0f} MB, {cost.steps}")
-            measured[f"{kind}_{size}"] = {
-                "seconds": cost.seconds,
-                "cpu_seconds": cost.cpu_seconds,
-                "peak_mb": cost.peak_mb,
-                "steps": cost.steps,
-            }
+            measured[f"{kind}_{size}_steps"] = cost.steps
         for quantity in ("seconds", "cpu_seconds", "peak_mb"):
-            measured[f"{kind}_{quantity}_exponent"] = _exponent(
-                {size: getattr(cost, quantity) for size, cost in costs.items()}
-            )
+            values = {size: getattr(cost, quantity) for size, cost in costs.items()}
+            measured[f"{kind}_{quantity}"] = values
+            measured[f"{kind}_{quantity}_exponent"] = _exponent(values)
     setting.report(measured)
 
 

@@ -36,8 +36,8 @@ PADDING_ID = 0
 FIRST_TOKEN_ID = 1
 TOKENIZERS = ("words", "subwords")
 
-# tf.Transform writes this line, and nothing else, for a vocabulary without any token.
-_EMPTY_VOCABULARY = [b"49d0cd50-04bb-48c0-bc6f-5b575dce351a"]
+# This line, and nothing else, is in the file of a vocabulary without any token.
+EMPTY_VOCABULARY = b"49d0cd50-04bb-48c0-bc6f-5b575dce351a"
 
 # RE2 as TensorFlow has it: \p{L} letters, \p{M} marks that belong to them, \p{N} digits.
 _MARKUP = r"<!--.*?-->|</?[\p{L}!][^<>]*>"
@@ -118,7 +118,7 @@ def read_vocabulary(transform_output: tft.TFTransformOutput) -> list[str]:
         ValueError: The vocabulary is empty.
     """
     tokens = transform_output.vocabulary_by_name(VOCABULARY)
-    if tokens == _EMPTY_VOCABULARY:
+    if tokens == [EMPTY_VOCABULARY]:
         raise ValueError(
             f"{transform_output.vocabulary_file_by_name(VOCABULARY)}: the vocabulary is empty; "
             "expected at least one token. The texts have no words, or skip_top or min_frequency "
@@ -186,17 +186,24 @@ def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
     Raises:
         ValueError: custom_config is refused, or a feature has several values an example.
     """
+    from components.vocabulary import learn_vocabulary  # Needs Beam, which reading does without.
+
     tokenization = Tokenization.from_config(custom_config)
     tokens = split_words(_one_value(inputs[TEXT], TEXT))
     if tokenization.tokenizer == "subwords":
         from components import wordpiece  # Needs tensorflow_text, which words do without.
 
         tokens = wordpiece.split_subwords(tokens, tokenization.vocabulary_size)
+    skipped, vocabulary = learn_vocabulary(
+        tokens.flat_values,
+        (SKIPPED_TOKENS, VOCABULARY, TOKEN_COUNTS),
+        tokenization.skip_top,
+        tokenization.vocabulary_size,
+        tokenization.min_frequency,
+    )
     if tokenization.skip_top:
-        tokens = _drop_most_frequent(tokens, tokenization.skip_top)
-    vocabulary = _vocabulary(tokens, tokenization, VOCABULARY)
-    # tft.apply_vocabulary cannot look tokens up in a file with counts.
-    _vocabulary(tokens, tokenization, TOKEN_COUNTS, store_frequency=True)
+        skipped_ranks = tft.apply_vocabulary(tokens, skipped, default_value=-1)
+        tokens = tf.ragged.boolean_mask(tokens, skipped_ranks < 0)
     ranks = tft.apply_vocabulary(tokens, vocabulary, num_oov_buckets=1)
     return {
         TOKEN_IDS: (ranks + FIRST_TOKEN_ID).to_sparse(),
@@ -221,31 +228,6 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
     texts = tf.strings.regex_replace(texts, _APOSTROPHE, "'")
     texts = tf.strings.regex_replace(texts, _ENTITY, " ")
     return tf.strings.split(tf.strings.regex_replace(texts, _SEPARATOR, " "))
-
-
-def _vocabulary(
-    tokens: tf.RaggedTensor,
-    tokenization: Tokenization,
-    filename: str,
-    store_frequency: bool = False,
-) -> tf.Tensor:
-    min_frequency = tokenization.min_frequency
-    # With weights TensorFlow counts each batch, where otherwise Beam counts token by token: that
-    # makes up for the second time.
-    return tft.vocabulary(
-        tokens.flat_values,
-        weights=tf.ones_like(tokens.flat_values, tf.int64),
-        top_k=tokenization.vocabulary_size,
-        frequency_threshold=min_frequency if min_frequency > 1 else None,  # It warns of 1.
-        vocab_filename=filename,
-        store_frequency=store_frequency,
-    )
-
-
-def _drop_most_frequent(tokens: tf.RaggedTensor, count: int) -> tf.RaggedTensor:
-    frequent = tft.vocabulary(tokens, top_k=count, vocab_filename=SKIPPED_TOKENS)
-    ranks = tft.apply_vocabulary(tokens, frequent, default_value=-1)
-    return tf.ragged.boolean_mask(tokens, ranks < 0)
 
 
 def _one_value(feature: tf.Tensor | tf.SparseTensor, name: str) -> tf.Tensor:

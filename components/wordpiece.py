@@ -1,16 +1,16 @@
 """A subword vocabulary: WordPiece, learned inside tf.Transform from the words of the examples."""
 
 import contextlib
-import os
 
 import apache_beam as beam
-import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
 from tensorflow_transform import tf_utils
+
+from components.vocabulary import MostFrequent, write_lines
 
 # tf.Transform leaves tokens with line breaks out of vocabularies, so that words which cannot be
 # split are out of vocabulary, too.
@@ -45,7 +45,7 @@ def split_subwords(words: tf.RaggedTensor, vocabulary_size: int) -> tf.RaggedTen
     return words.with_flat_values(pieces).merge_dims(1, 2)
 
 
-def learn_pieces(word_counts: list[tuple[bytes, int]], vocabulary_size: int) -> list[str]:
+def learn_pieces(word_counts: list[tuple[bytes, int]], vocabulary_size: int) -> list[bytes]:
     """Learns word pieces.
 
     Args:
@@ -53,7 +53,7 @@ def learn_pieces(word_counts: list[tuple[bytes, int]], vocabulary_size: int) -> 
         vocabulary_size: The number of pieces to aim at.
 
     Returns:
-        The pieces; one that continues a word starts with '##'.
+        The pieces, UTF-8; one that continues a word starts with '##'.
 
     Raises:
         ValueError: There is no word.
@@ -64,13 +64,14 @@ def learn_pieces(word_counts: list[tuple[bytes, int]], vocabulary_size: int) -> 
     # The learner looks for the smallest count a piece must have. The occurrences of all pieces
     # are no more than the characters of the text, so that the search need not start any higher.
     characters = sum(len(word) * count for word, count in counts)
-    return learner.learn(
+    pieces = learner.learn(
         counts,
         vocab_size=vocabulary_size,
         reserved_tokens=[],
         lower_thresh=None,
         upper_thresh=max(1, 2 * characters // vocabulary_size),
     )
+    return [piece.encode() for piece in pieces]
 
 
 def _tokenize(words: tf.Tensor, pieces_file: tf.Tensor) -> tuple[tf.RaggedTensor, None]:
@@ -94,18 +95,7 @@ class _LearnPieces(tft_beam.experimental.PTransformAnalyzer):
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         return (
             batches
-            | "Words" >> beam.FlatMap(lambda batch: batch[0].tolist())
-            | "Count" >> beam.combiners.Count.PerElement()
-            # Equal counts in the order of the words, so that the same words give the same pieces.
-            | "MostFrequent" >> beam.combiners.Top.Of(_MAX_WORDS, key=lambda pair: pair[::-1])
+            | MostFrequent(_MAX_WORDS)
             | "Learn" >> beam.Map(learn_pieces, self._vocabulary_size)
-            | "Write" >> beam.Map(_write_lines, self.base_temp_dir)
+            | "Write" >> beam.Map(write_lines, self.base_temp_dir, "subwords")
         )
-
-
-def _write_lines(lines: list[str], directory: str) -> np.ndarray:
-    tf.io.gfile.makedirs(directory)
-    path = os.path.join(directory, "subwords")
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-    return np.array(path)

@@ -263,7 +263,9 @@ def _transform(vocabulary: Vocabulary, examples: Any, schema: Any) -> tfx.compon
             "vocabulary_size": vocabulary.size,
             "skip_top": vocabulary.skip_top,
             "min_frequency": vocabulary.min_frequency,
-            "code_digest": source_digest("components.text", "components.wordpiece"),
+            "code_digest": source_digest(
+                "components.text", "components.vocabulary", "components.wordpiece"
+            ),
         },
         disable_statistics=True,  # Nobody reads those of the token ids.
     )
