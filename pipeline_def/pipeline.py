@@ -113,6 +113,9 @@ def create_pipeline(config: PipelineConfig, site: Site | None = None) -> tfx.dsl
         beam_pipeline_args=[
             f"--direct_running_mode={config.beam.running_mode}",
             f"--direct_num_workers={config.beam.workers}",
+            # Of no effect here, but without it TFX packages its own sources for each component, as
+            # workers in containers would need them: a second and a half each.
+            "--sdk_container_image=local",
         ],
     )
 

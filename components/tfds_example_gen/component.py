@@ -21,7 +21,7 @@ class TfdsExampleGenSpec(types.ComponentSpec):
         "data_dir": ExecutionParameter(type=str, optional=True),
         "builder_module": ExecutionParameter(type=str, optional=True),
         "code_digest": ExecutionParameter(type=str),
-        # What BaseExampleGenExecutor reads; the splits are the input_config's.
+        # Those of every ExampleGen of TFX; the splits are the input_config's.
         standard_component_specs.INPUT_CONFIG_KEY: ExecutionParameter(type=tfx.proto.Input),
         standard_component_specs.OUTPUT_CONFIG_KEY: ExecutionParameter(type=tfx.proto.Output),
         standard_component_specs.OUTPUT_DATA_FORMAT_KEY: ExecutionParameter(type=int),

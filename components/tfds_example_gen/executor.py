@@ -1,27 +1,29 @@
 """Executor of TfdsExampleGen: the dataset's examples, read and written by Beam."""
 
 import json
+import os
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import apache_beam as beam
 from tfx import types
 from tfx import v1 as tfx
-from tfx.components.example_gen import base_example_gen_executor, utils
+from tfx.components.example_gen import utils
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.tfds_example_gen import dataset, records
 
 
-def resolve(
-    exec_properties: Mapping[str, Any], splits: Mapping[str, str] | None = None
-) -> dataset.TextDataset:
+def resolve(exec_properties: Mapping[str, Any]) -> dataset.TextDataset:
     """Resolves the dataset that execution properties describe.
 
     Args:
         exec_properties: The execution properties of TfdsExampleGen.
-        splits: Split expressions by name; None takes those of the execution properties.
 
     Returns:
         The prepared dataset.
@@ -30,15 +32,11 @@ def resolve(
         ValueError: It cannot be read as asked; see ``dataset.resolve``.
         FileNotFoundError: It is not prepared and cannot be.
     """
-    if splits is None:
-        config = tfx.proto.Input()
-        proto_utils.json_to_proto(
-            exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config
-        )
-        splits = {split.name: split.pattern for split in config.splits}
+    config = tfx.proto.Input()
+    proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
     return dataset.resolve(
         exec_properties["dataset"],
-        splits,
+        {split.name: split.pattern for split in config.splits},
         text_feature=exec_properties.get("text_feature"),
         label_feature=exec_properties.get("label_feature"),
         data_dir=exec_properties.get("data_dir"),
@@ -46,37 +44,8 @@ def resolve(
     )
 
 
-@beam.ptransform_fn
-@beam.typehints.with_input_types(beam.Pipeline)
-@beam.typehints.with_output_types(bytes)
-def ReadExamples(  # noqa: N802 (a Beam transform)
-    pipeline: beam.Pipeline, exec_properties: dict[str, Any], split_pattern: str
-) -> beam.PCollection:
-    """Reads one split in parallel.
-
-    Args:
-        pipeline: The pipeline.
-        exec_properties: The execution properties of TfdsExampleGen.
-        split_pattern: A TFDS split expression.
-
-    Returns:
-        Serialized tf.Examples with 'text' and 'label', in no particular order.
-    """
-    resolved = resolve(exec_properties, {split_pattern: split_pattern})
-    return (
-        pipeline
-        | "Ranges" >> beam.Create(records.divide(resolved.ranges[split_pattern]))
-        | "Spread" >> beam.Reshuffle()
-        | "Read" >> beam.FlatMap(resolved.readers[split_pattern].read)
-    )
-
-
-class Executor(base_example_gen_executor.BaseExampleGenExecutor):
+class Executor(base_beam_executor.BaseBeamExecutor):
     """Writes the examples of a TFDS dataset and says on the artifact what they are."""
-
-    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802 (TFX's name)
-        """Returns the transform that the base class applies to each split."""
-        return ReadExamples  # type: ignore[return-value]  # What makes one, as TFX has it.
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -85,6 +54,9 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         """Writes one directory of examples a split.
+
+        TFX's own executor shuffles the examples and compresses them one by one; here a worker reads
+        a range of records and writes it as a file. TFDS has shuffled them already.
 
         Args:
             input_dict: Empty.
@@ -95,13 +67,29 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             ValueError: The dataset cannot be read as asked.
             FileNotFoundError: The dataset is not prepared and cannot be.
         """
+        self._log_startup(input_dict, output_dict, exec_properties)
         resolved = resolve(exec_properties)
         # The driver has computed it, except on orchestrators that do not run custom drivers.
         fingerprint = exec_properties.get(utils.FINGERPRINT_PROPERTY_NAME) or resolved.fingerprint()
-        super().Do(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
+        examples.split_names = artifact_utils.encode_split_names(list(resolved.ranges))
+        # Where no reader of a split looks, should a worker die and another one take over.
+        unfinished = os.path.join(examples.uri, "unfinished")
+        fileio.makedirs(unfinished)
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Files" >> beam.Create(_list_files(resolved, examples))
+                | "Spread" >> beam.Reshuffle()
+                | "Write" >> beam.Map(_write, resolved.readers, unfinished)
+            )
+        fileio.rmtree(unfinished)
+        examples_utils.set_payload_format(
+            examples, exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
+        )
+        examples_utils.set_file_format(examples, "tfrecords_gzip")
         for key, value in {
             "dataset": resolved.name,
             "dataset_version": resolved.version,
@@ -110,3 +98,28 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
             "dataset_fingerprint": fingerprint,
         }.items():
             examples.set_string_custom_property(key, value)
+
+
+def _list_files(
+    resolved: dataset.TextDataset, examples: types.Artifact
+) -> list[tuple[str, records.RecordRange, str]]:
+    """Lists the files to write: for each its split, what is in it, and its path."""
+    files = []
+    for split, ranges in resolved.ranges.items():
+        directory = artifact_utils.get_split_uri([examples], split)
+        fileio.makedirs(directory)
+        parts = records.divide(ranges)
+        for number, part in enumerate(parts):
+            name = f"data_tfrecord-{number:05}-of-{len(parts):05}.gz"
+            files.append((split, part, os.path.join(directory, name)))
+    return files
+
+
+def _write(
+    file: tuple[str, records.RecordRange, str],
+    readers: dict[str, records.ExampleReader],
+    unfinished: str,
+) -> None:
+    split, part, path = file
+    temporary = os.path.join(unfinished, uuid.uuid4().hex)
+    records.write(readers[split].read(part), path, temporary)

@@ -20,6 +20,8 @@ _RECORDS_PER_RANGE = 2000
 _MAX_RANGES_PER_FILE = 16
 # Records that tf.data hands to Python at once: four times as fast as one by one.
 _BATCH = 512
+# Level 1 takes a quarter of the time of zlib's default, 6, for files of reviews an eighth larger.
+_COMPRESSION = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
 
 
 class RecordRange(NamedTuple):
@@ -151,6 +153,20 @@ class ExampleReader:
             "label', as in the split 'unsupervised' of imdb_reviews: choose splits with labels. "
             f"({place})"
         )
+
+
+def write(examples: Iterable[bytes], path: str, temporary: str) -> None:
+    """Writes serialized examples as a gzip-compressed TFRecord file.
+
+    Args:
+        examples: The examples.
+        path: The file; it appears, or replaces another one, when it is complete.
+        temporary: What it is called until then.
+    """
+    with tf.io.TFRecordWriter(temporary, _COMPRESSION) as writer:
+        for example in examples:
+            writer.write(example)
+    tf.io.gfile.rename(temporary, path, overwrite=True)
 
 
 def _example(text: bytes, label: int) -> bytes:

@@ -35,7 +35,7 @@ def properties_of(component):
 
 def serialized(examples, split):
     directory = artifact_utils.get_split_uri([examples], split)
-    files = [str(path) for path in pathlib.Path(directory).iterdir()]
+    files = sorted(str(path) for path in pathlib.Path(directory).iterdir())
     return [record.numpy() for record in tf.data.TFRecordDataset(files, "GZIP")]
 
 
@@ -87,6 +87,20 @@ def test_records_are_written_as_tfds_has_them(prepare, tmp_path, file_format):
     assert texts_and_labels(examples, "train") == sorted(
         (f"review {index} ä", index % 2) for index in range(12)
     )
+
+
+def test_the_same_dataset_is_written_as_the_same_files(prepare, tmp_path):
+    component = TfdsExampleGen("tiny_plain", data_dir=str(prepare("tiny_plain", shards=3)))
+    once, again = (execute(component, tmp_path / name) for name in ("once", "again"))
+    assert sorted(path.name for path in (tmp_path / "once").iterdir()) == [
+        "Split-eval",
+        "Split-train",
+    ]
+    names = [f"data_tfrecord-0000{number}-of-00003.gz" for number in range(3)]
+    for split in ("train", "eval"):
+        assert serialized(once, split) == serialized(again, split)
+        directory = pathlib.Path(artifact_utils.get_split_uri([once], split))
+        assert sorted(path.name for path in directory.iterdir()) == names
 
 
 def test_label_missing_further_on_is_refused_with_the_split(prepare, tmp_path):
