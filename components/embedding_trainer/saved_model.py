@@ -54,18 +54,19 @@ def save(
         return {"probabilities": tf.nn.softmax(class_logits(model(tf.cast(ids, tf.int32))))}
 
     def classify(raw_features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        ids = tf.RaggedTensor.from_sparse(module.transform(raw_features)[TOKEN_IDS])
+        # Not through Keras' __call__: Keras would trace the layer once more to save it.
+        ids = tf.RaggedTensor.from_sparse(module.transform.call(raw_features)[TOKEN_IDS])
         return classify_ids(ids[:, :max_tokens].to_tensor(PADDING_ID))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @_signature(tf.TensorSpec([None], tf.string, name="examples"))
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         return classify(tf.io.parse_example(examples, raw_spec))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    @_signature(tf.TensorSpec([None], tf.string, name="text"))
     def serve_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
         return classify({TEXT: _as_parsed(text, raw_spec[TEXT])})
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64, name="token_ids")])
+    @_signature(tf.TensorSpec([None, None], tf.int64, name="token_ids"))
     def serve_token_ids(token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         return classify_ids(token_ids[:, :max_tokens])
 
@@ -125,6 +126,11 @@ def take_over(model: keras.Model, vocabulary: Sequence[str], directory: str) -> 
         len(vocabulary),
         directory,
     )
+
+
+def _signature(spec: tf.TensorSpec) -> Any:
+    # AutoGraph would take ten seconds to convert tf.Transform and Keras, to no effect.
+    return tf.function(input_signature=[spec], autograph=False)
 
 
 def _read_weights(directory: str, names: Iterable[str]) -> dict[str, np.ndarray]:

@@ -172,7 +172,7 @@ def _make_pass(
         hits = tf.cast(tf.argmax(logits, axis=1, output_type=tf.int32) == labels, tf.float32)
         return tf.stack([tf.reduce_sum(x) for x in (losses, hits * weights, weights)])
 
-    @tf.function(input_signature=[dataset.element_spec])
+    @tf.function(input_signature=[dataset.element_spec], autograph=False)  # Seconds, to no effect.
     def step(batch: Batch) -> tf.Tensor:
         return strategy.reduce("SUM", strategy.run(step_replica, args=(batch,)), axis=None)
 
