@@ -188,6 +188,8 @@ class Kubeflow(_Section):
     data_dir: StepPath | None = None
     """The steps' ``dataset.data_dir``; ``None``: the image's ``TFDS_DATA_DIR``, or TFDS's own
     default, where each run prepares the dataset anew."""
+    publish_dir: StepPath | None = None
+    """The steps' ``publish_dir``."""
     push_destination: StepPath | None = None
     """Where blessed models are pushed; ``None``: they are not, there is no Pusher."""
     baseline_model: ObjectStoreUri | None = None

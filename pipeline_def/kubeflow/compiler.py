@@ -60,9 +60,11 @@ def compile_pipeline(config: PipelineConfig, vertex: bool = False) -> str:
     """
     _require_portable(config)
     settings = config.kubeflow
-    dataset = config.dataset.model_copy(update={"data_dir": settings.data_dir})
+    data_dir = settings.data_dir or config.dataset.data_dir
+    dataset = config.dataset.model_copy(update={"data_dir": data_dir})
+    publish_dir = settings.publish_dir or config.publish_dir
     pipeline = create_pipeline(
-        config.model_copy(update={"dataset": dataset}),
+        config.model_copy(update={"dataset": dataset, "publish_dir": publish_dir}),
         Site(
             pipeline_root="",
             serving_dir=settings.push_destination,
@@ -96,12 +98,16 @@ def _require_portable(config: PipelineConfig) -> None:
             "kubeflow.image: is required to compile. Set it, or PIPELINE__KUBEFLOW__IMAGE, to the "
             "image that has this project, such as registry.example.com/embedding-projector:1.0.0."
         )
-    if config.dataset.data_dir and not config.kubeflow.data_dir:
-        faults.append(
-            f"dataset.data_dir: the cluster does not see {config.dataset.data_dir!r} of this "
-            "machine. Set kubeflow.data_dir to where its steps find the dataset, a path on one of "
-            "kubeflow.volumes or a gs:// URI."
-        )
+    for key, here, there in (
+        ("dataset.data_dir", config.dataset.data_dir, config.kubeflow.data_dir),
+        ("publish_dir", config.publish_dir, config.kubeflow.publish_dir),
+    ):
+        if here and not there and not here.startswith("gs://"):
+            faults.append(
+                f"{key}: the cluster does not see {here!r} of this machine. Set "
+                f"kubeflow.{key.rpartition('.')[2]} to a path on one of kubeflow.volumes, or to a "
+                "gs:// URI."
+            )
     schema = config.dataset.schema_file
     if schema and (pathlib.Path(schema).is_absolute() or ".." in pathlib.Path(schema).parts):
         faults.append(

@@ -208,9 +208,8 @@ def _visualize(executor_input: ir.ExecutorInput, output: ir.ExecutorOutput) -> N
         return
     (page,) = executor_input.outputs.artifacts[VISUALIZATION].artifacts
     (projection,) = output.artifacts["projection"].artifacts
-    html = visualization.page(
-        local_path(projection.uri), json_format.MessageToDict(projection.metadata), page.uri
-    )
+    properties = json_format.MessageToDict(projection.metadata)
+    html = visualization.page(projection.uri, properties, page.uri)  # TFX gives a local path.
     pathlib.Path(local_path(page.uri)).write_text(html, encoding="utf-8")
     output.artifacts[VISUALIZATION].artifacts.add(name=page.name, uri=page.uri)
 

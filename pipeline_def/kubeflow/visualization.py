@@ -12,6 +12,7 @@ from typing import Any
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _RUN = re.compile(f"/({_UUID})/[^/]+/(?:{_UUID}/)?[^/]+$")
 _PROPERTIES = {
+    "run_name": "Name in TensorBoard",
     "dataset": "Dataset",
     "dataset_fingerprint": "Fingerprint of the dataset",
     "rows": "Words",
@@ -25,7 +26,7 @@ def page(projection: str, properties: Mapping[str, Any], uri: str) -> str:
     """Makes a self-contained page of a projection.
 
     Args:
-        projection: Directory of an EmbeddingProjection.
+        projection: Local path of an EmbeddingProjection artifact.
         properties: Its properties, of both kinds.
         uri: Where the page is kept, which tells the run.
 
@@ -37,7 +38,8 @@ def page(projection: str, properties: Mapping[str, Any], uri: str) -> str:
         for name, title in _PROPERTIES.items()
         if properties.get(name) not in (None, "")
     )
-    picture = base64.b64encode(pathlib.Path(projection, "projection.png").read_bytes()).decode()
+    path = pathlib.Path(projection, properties["run_name"], "projection.png")
+    picture = base64.b64encode(path.read_bytes()).decode()
     run = _RUN.search(uri)
     command = f"python -m pipeline_def.kubeflow fetch-projection --run {run[1] if run else 'RUN'}"
     return f"""<!DOCTYPE html>

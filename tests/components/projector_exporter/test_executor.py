@@ -53,6 +53,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tfx.dsl.A
     np.save(directory / "weights.npy", model.get_layer("embedding").get_weights()[0])
 
     examples = ARTIFACTS.Examples()
+    examples.set_string_custom_property("dataset", "reviews:1.0.0")
     examples.set_string_custom_property("dataset_fingerprint", "c0ffee")
     return {
         "model": [_artifact(ARTIFACTS.Model, directory / "model")],
@@ -118,6 +119,7 @@ def test_properties(inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib
     assert projection.source_variable == "_operations/1/_embeddings/.ATTRIBUTES/VARIABLE_VALUE"
     assert projection.vocabulary == "vocabulary"
     assert projection.dataset_fingerprint == "c0ffee"
+    assert projection.get_string_custom_property("dataset") == "reviews:1.0.0"
     assert projection.get_int_custom_property("rows_left_out") == 0
 
 

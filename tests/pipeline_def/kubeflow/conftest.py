@@ -17,6 +17,7 @@ kubeflow:
   baseline_model: s3://models/blessed
   data_dir: /data/tfds
   push_destination: gs://models/serving
+  publish_dir: /data/published
   resources:
     EmbeddingTrainer: {cpu: 4, memory: 16Gi, accelerator: nvidia.com/gpu, accelerators: 2}
     TfdsExampleGen: {cpu: 0.5, memory: 500M}

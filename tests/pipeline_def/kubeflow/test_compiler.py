@@ -139,6 +139,17 @@ def test_resources(configured: Configured, vertex: bool) -> None:
     }
 
 
+def test_a_bucket_is_seen_from_everywhere(configured: Configured) -> None:
+    places = {"dataset__data_dir": "gs://datasets/tfds", "publish_dir": "gs://published"}
+    compiled = tasks(compile_pipeline(configured(IMAGE, **places)))
+    for task, name, value in (
+        ("Dataset", "data_dir", "gs://datasets/tfds"),
+        ("ProjectorExporter", "publish_dir", "gs://published"),
+    ):
+        given = compiled[task]["inputs"]["parameters"][name]["runtimeValue"]["constant"]
+        assert given == value
+
+
 def test_the_projection_has_a_page(configured: Configured) -> None:
     spec = next(yaml.safe_load_all(compile_pipeline(configured(IMAGE))))
     outputs = spec["components"]["comp-ProjectorExporter"]["outputDefinitions"]["artifacts"]
@@ -169,6 +180,7 @@ def test_the_image_and_the_entrypoint(configured: Configured) -> None:
     [
         ("", {}, "kubeflow.image: is required to compile"),
         (IMAGE, {"dataset__data_dir": "output/tfds"}, "does not see 'output/tfds'"),
+        (IMAGE, {"publish_dir": "published"}, "Set kubeflow.publish_dir to"),
         (IMAGE, {"dataset__schema_file": str(PROJECT / "schemas" / "imdb_reviews.pbtxt")}, "Put"),
         (IMAGE, {"dataset__schema_file": "../PROJECT/schemas/imdb_reviews.pbtxt"}, "Put"),
         (

@@ -146,8 +146,14 @@ OTHER = "0a1b2c3d-5a4e-4f0b-9c55-2f8f4a3f9f11"
     ],
 )
 def test_the_page_is_self_contained(tmp_path: pathlib.Path, uri: str, run: str) -> None:
-    (tmp_path / "projection.png").write_bytes(b"picture")
-    properties = {"rows": 1234.0, "dataset": "<imdb>", "neighbor_overlap": 0.5}
+    (tmp_path / "mine-20261122").mkdir()
+    (tmp_path / "mine-20261122" / "projection.png").write_bytes(b"picture")
+    properties = {
+        "run_name": "mine-20261122",
+        "rows": 1234.0,
+        "dataset": "<imdb>",
+        "neighbor_overlap": 0.5,
+    }
     page = visualization.page(str(tmp_path), properties, uri)
     assert "data:image/png;base64,cGljdHVyZQ==" in page
     assert "1,234" in page

@@ -56,7 +56,7 @@ def test_lineage_holds_what_the_data_was(cluster: Cluster) -> None:
 def test_the_projection_is_one_that_tensorboard_shows(cluster: Cluster) -> None:
     projection = cluster.outputs["ProjectorExporter"]["projection"]
     stored = cluster.store / projection["uri"].removeprefix("minio://")
-    assert verify(str(stored)) == []
+    assert verify(str(stored / projection["metadata"]["run_name"])) == []
     assert projection["metadata"]["rows"] > 100
     assert projection["metadata"]["dimensions"] == 16
 
