@@ -20,7 +20,7 @@ MATRIX = np.arange(8, dtype=np.float32).reshape(2, 4)
 @pytest.fixture
 def run(tmp_path: pathlib.Path) -> pathlib.Path:
     directory = tmp_path / "output" / "imdb-20261122-134002"
-    write_export(directory, TOKENS, MATRIX)
+    write_export(directory, TOKENS, MATRIX, formats=("bytes", "parquet"))
     return directory
 
 
@@ -29,8 +29,12 @@ def _names(directory: pathlib.Path) -> list[str]:
 
 
 def _contents(directory: pathlib.Path) -> dict[str, bytes]:
-    paths = [path for path in directory.iterdir() if "tfevents" not in path.name]
-    return {path.name: path.read_bytes() for path in paths}
+    paths = [path for path in directory.rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in paths
+        if "tfevents" not in path.name
+    }
 
 
 def test_a_name_tells_the_time_and_is_safe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,9 +89,13 @@ def test_a_run_is_published_to_other_file_systems(run: pathlib.Path) -> None:
     # TensorFlow's own, which like object stores cannot rename a directory with what is in it.
     place = publish_run(str(run), "ram://stable")
     assert place == f"ram://stable/{run.name}"
-    events, *names = sorted(tf.io.gfile.listdir(place), key=lambda name: "tfevents" not in name)
-    assert "tfevents" in events
-    contents = {name: tf.io.gfile.GFile(f"{place}/{name}", "rb").read() for name in names}
+    assert tf.io.gfile.glob(f"{place}/*tfevents*")
+    paths = [f"{folder}/{name}" for folder, _, names in tf.io.gfile.walk(place) for name in names]
+    contents = {
+        os.path.relpath(path, place): tf.io.gfile.GFile(path, "rb").read()
+        for path in paths
+        if "tfevents" not in path
+    }
     assert contents == _contents(run)
     assert publish_run(str(run), "ram://stable") == f"{place}-2"
 
@@ -105,7 +113,7 @@ def test_nothing_published_is_rewritten(run: pathlib.Path, tmp_path: pathlib.Pat
 def test_a_failed_publication_says_so_and_leaves_nothing(
     run: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    (run / "zz").mkdir()  # Fails to be copied, as the last of all.
+    (run / "bytes" / "zz").symlink_to("nowhere")  # Fails to be copied, as the last of all.
     with pytest.raises(OSError, match=r"could not be published to .*stable: "):
         publish_run(str(run), str(tmp_path / "stable"))
     assert _names(tmp_path / "stable") == []
