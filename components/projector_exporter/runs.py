@@ -85,7 +85,7 @@ def publish_run(directory: str, publish_dir: str) -> str:
     """Copies a run into a directory of runs, under a name that is free there.
 
     Args:
-        directory: The run's directory, without directories in it.
+        directory: The run's directory.
         publish_dir: The directory of runs; made if it is missing. Local, or of any file system of
             `tf.io.gfile`.
 
@@ -113,9 +113,13 @@ def publish_run(directory: str, publish_dir: str) -> str:
 
 
 def _copy_files(source: str, target: str) -> None:
-    for name in sorted(tf.io.gfile.listdir(source)):
-        if "tfevents" not in name:  # The copy gets its own.
-            tf.io.gfile.copy(os.path.join(source, name), os.path.join(target, name))
+    for folder, _, names in tf.io.gfile.walk(source):
+        below = os.path.relpath(folder, source)
+        place = target if below == "." else os.path.join(target, below)
+        tf.io.gfile.makedirs(place)
+        for name in sorted(names):
+            if "tfevents" not in name:  # The copy gets its own.
+                tf.io.gfile.copy(os.path.join(folder, name), os.path.join(place, name))
 
 
 def _hidden(directory: str) -> str:

@@ -60,6 +60,13 @@ def write_checkpoint(directory: str, tensors: Tensors) -> None:
         file.write(f'model_checkpoint_path: "{_CHECKPOINT}"\n')
 
 
+def checkpoint_files(rows: int, columns: int) -> list[str]:
+    """Names the files that `write_checkpoint` writes of tensors of a shape."""
+    parts = sum(1 for _ in slices(rows, columns))
+    data = [f"{_CHECKPOINT}.data-{part:05d}-of-{parts:05d}" for part in range(parts)]
+    return ["checkpoint", f"{_CHECKPOINT}.index", *data]
+
+
 def write_bytes(directory: str, tensors: Tensors) -> None:
     """Writes each tensor to a file NAME.bytes: its float32 values, little-endian, row by row.
 

@@ -14,6 +14,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tensorboard.plugins.projector import ProjectorConfig
 from tfx.dsl.io import fileio
 
+from components.projector_exporter.tensors import checkpoint_files
 from components.projector_exporter.verify import CONFIG, verify
 from pipeline_def.kubeflow import lineage
 from pipeline_def.kubeflow.client import Cluster, ClusterError
@@ -30,7 +31,8 @@ def fetch_projection(cluster: Cluster, run_id: str, directory: pathlib.Path) -> 
     Args:
         cluster: Where it ran; its host is that of the UI.
         run_id: The run.
-        directory: Where to; must not exist.
+        directory: Where to; must not exist. The projection is in a directory of its own in it,
+            called as TensorBoard calls the run.
 
     Raises:
         ClusterError: There is no such run, it has no projection, or that cannot be had.
@@ -50,7 +52,7 @@ def fetch_projection(cluster: Cluster, run_id: str, directory: pathlib.Path) -> 
             _download(cluster, artifact, unfinished)
         else:
             _copy(artifact.uri, unfinished)
-        if violations := verify(str(unfinished)):
+        if violations := verify(str(unfinished / _run_name(artifact))):
             raise ClusterError(
                 f"What came of {artifact.uri} is no whole projection: {violations[0]}"
             )
@@ -74,22 +76,32 @@ def _download_files(
     cluster: Cluster, artifact: metadata_store_pb2.Artifact, directory: pathlib.Path
 ) -> None:
     """Downloads what TensorBoard reads, each file named by one that came before."""
+    run_name = _run_name(artifact)
+    run = directory / run_name
+    run.mkdir(exist_ok=True)
 
     def download(name: str) -> pathlib.Path:
-        path = directory / name
-        with _open(cluster, artifact, name) as answer, path.open("wb") as file:
+        with (
+            _open(cluster, artifact, f"{run_name}/{name}") as answer,
+            (run / name).open("wb") as file,
+        ):
             shutil.copyfileobj(answer, file)
-        return path
+        return run / name
 
     config = text_format.Parse(download(CONFIG).read_text(encoding="utf-8"), ProjectorConfig())
     for embedding in config.embeddings:
         for name in {embedding.metadata_path, embedding.bookmarks_path} - {""}:
             download(name)
-    download("checkpoint")
-    checkpoint = tf.train.get_checkpoint_state(str(directory)).model_checkpoint_path
-    for part in ("index", "data-00000-of-00001"):
-        download(f"{os.path.relpath(checkpoint, directory)}.{part}")
-    tf.summary.create_file_writer(str(directory)).close()  # Its name there is not known.
+    noted = artifact.custom_properties
+    rows, columns = (int(noted[name].double_value) for name in ("rows", "dimensions"))
+    for name in checkpoint_files(rows, columns):
+        download(name)
+    tf.summary.create_file_writer(str(run)).close()  # Its name there is not known.
+
+
+def _run_name(artifact: metadata_store_pb2.Artifact) -> str:
+    """Gives the property of an EmbeddingProjection; KFP keeps all of an artifact as custom ones."""
+    return artifact.custom_properties["run_name"].string_value
 
 
 def _open(
@@ -111,8 +123,12 @@ def _open(
 def _copy(uri: str, directory: pathlib.Path) -> None:
     """Copies from a store that this machine can read by itself, such as gs://."""
     try:
-        for name in fileio.listdir(uri):
-            fileio.copy(os.path.join(uri, name), str(directory / name))
+        fileio.listdir(uri)  # The walk would say nothing of what it cannot read.
+        for parent, _, names in fileio.walk(uri):
+            place = directory / os.path.relpath(parent, uri)
+            place.mkdir(exist_ok=True)
+            for name in names:
+                fileio.copy(os.path.join(parent, name), str(place / name))
     except Exception as error:  # Each file system has exceptions of its own.
         raise ClusterError(
             f"{uri} cannot be read from here: {error}. This machine needs credentials for it, "

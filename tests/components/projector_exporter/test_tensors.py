@@ -8,7 +8,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from components.projector_exporter import reader, rows
-from components.projector_exporter.tensors import VARIABLE, Tensors, write_bytes, write_checkpoint
+from components.projector_exporter.tensors import (
+    VARIABLE,
+    Tensors,
+    checkpoint_files,
+    write_bytes,
+    write_checkpoint,
+)
 
 MATRIX = np.random.default_rng(1).normal(size=(1000, 7)).astype(np.float32)
 
@@ -35,10 +41,7 @@ def test_slices_make_a_whole_checkpoint(
     assert tf.train.list_variables(prefix) == [(name, list(few.shape)) for name in names]
     np.testing.assert_array_equal(tf.train.load_variable(prefix, names[0]), few)
     np.testing.assert_array_equal(tf.train.load_variable(prefix, names[1]), -few)
-    assert {path.name.partition(".")[0] for path in tmp_path.iterdir()} == {
-        "checkpoint",
-        "embedding",
-    }
+    assert {path.name for path in tmp_path.iterdir()} == set(checkpoint_files(*few.shape))
 
 
 def test_bytes_are_little_endian_rows(

@@ -148,7 +148,9 @@ class KubeflowPipelines:
         self._server.shutdown()
         self._server.server_close()
 
-    def record_output(self, run_id: str, name: str, uri: str, session: str = "") -> None:
+    def record_output(
+        self, run_id: str, name: str, uri: str, metadata: Mapping[str, str | float] | None = None
+    ) -> None:
         """Notes an output as backend/src/v2/metadata/client.go does."""
         context_type = self.store.put_context_type(mlmd.ContextType(name="system.PipelineRun"))
         execution_type = self.store.put_execution_type(
@@ -157,7 +159,9 @@ class KubeflowPipelines:
         artifact_type = self.store.put_artifact_type(mlmd.ArtifactType(name="system.Artifact"))
         artifact = mlmd.Artifact(type_id=artifact_type, uri=uri, state=mlmd.Artifact.LIVE)
         artifact.custom_properties["display_name"].string_value = name
-        artifact.custom_properties["store_session_info"].string_value = session
+        for key, value in (metadata or {}).items():
+            kind = "string_value" if isinstance(value, str) else "double_value"
+            setattr(artifact.custom_properties[key], kind, value)
         event = mlmd.Event(type=mlmd.Event.OUTPUT)
         event.path.steps.add().key = name
         context = mlmd.Context(type_id=context_type, name=run_id)

@@ -15,13 +15,15 @@ from tests.tensorboard import TensorBoard
 TOKENS = [b"good", b"bad", b"ugly", b"plot"]
 MATRIX = np.arange(16, dtype=np.float32).reshape(4, 4)
 URI = "minio://mlpipeline/v2/artifacts/reviews/7/ProjectorExporter/x/projection"
+RUN_NAME = "reviews-20261122-134002"
+PROPERTIES: dict[str, str | float] = {"run_name": RUN_NAME, "rows": 4.0, "dimensions": 4.0}
 
 
 @pytest.fixture
 def exported(tmp_path: pathlib.Path) -> pathlib.Path:
-    directory = tmp_path / "exported"
-    write_export(directory, TOKENS, MATRIX, layouts=("pca",))
-    return directory
+    artifact = tmp_path / "exported"
+    write_export(artifact / RUN_NAME, TOKENS, MATRIX, layouts=("pca",))
+    return artifact
 
 
 def _finished_run(server: KubeflowPipelines, namespace: str | None = None) -> tuple[Cluster, str]:
@@ -40,7 +42,7 @@ def _store(server: KubeflowPipelines, directory: pathlib.Path, uri: str) -> None
 
 
 def _contents(directory: pathlib.Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
+    return {path.name: path.read_bytes() for path in (directory / RUN_NAME).iterdir()}
 
 
 @pytest.mark.parametrize("scheme", ["minio", "s3"])
@@ -52,7 +54,7 @@ def test_all_files_in_one_archive(
         cluster, run_id = _finished_run(server)
         _store(server, exported, uri)
         server.record_output(run_id, "visualization", "minio://mlpipeline/v2/another")
-        server.record_output(run_id, "projection", uri)
+        server.record_output(run_id, "projection", uri, PROPERTIES)
         server.record_output("another run", "projection", "minio://mlpipeline/v2/another")
         fetch_projection(cluster, run_id, tmp_path / "fetched" / run_id)
 
@@ -65,7 +67,7 @@ def test_single_files_of_an_older_server(exported: pathlib.Path, tmp_path: pathl
     with KubeflowPipelines(serves_archives=False) as server:
         cluster, run_id = _finished_run(server)
         _store(server, exported, URI)
-        server.record_output(run_id, "projection", URI)
+        server.record_output(run_id, "projection", URI, PROPERTIES)
         fetch_projection(cluster, run_id, directory)
 
     fetched, whole = _contents(directory), _contents(exported)
@@ -78,9 +80,9 @@ def test_single_files_of_an_older_server(exported: pathlib.Path, tmp_path: pathl
         "projector_config.pbtxt",
     }
     assert all(whole[name] == fetched[name] for name in fetched if "tfevents" not in name)
-    assert verify(str(directory)) == []
-    with TensorBoard(tmp_path) as tensorboard:  # It is listed, as a run of a directory above.
-        assert "fetched" in tensorboard.json("runs")
+    assert verify(str(directory / RUN_NAME)) == []
+    with TensorBoard(directory) as tensorboard:  # It is listed, as a run of a directory above.
+        assert tensorboard.json("runs") == [RUN_NAME]
 
 
 def test_a_store_that_this_machine_reads_itself(
@@ -88,7 +90,7 @@ def test_a_store_that_this_machine_reads_itself(
 ) -> None:
     with KubeflowPipelines() as server:
         cluster, run_id = _finished_run(server)
-        server.record_output(run_id, "projection", str(exported))
+        server.record_output(run_id, "projection", str(exported), PROPERTIES)
         fetch_projection(cluster, run_id, tmp_path / "fetched")
     assert _contents(tmp_path / "fetched") == _contents(exported)
 
@@ -97,7 +99,7 @@ def test_of_one_users_namespace(exported: pathlib.Path, tmp_path: pathlib.Path) 
     with KubeflowPipelines(multi_user=True) as server:
         cluster, run_id = _finished_run(server, "anna")
         _store(server, exported, URI)
-        server.record_output(run_id, "projection", URI)
+        server.record_output(run_id, "projection", URI, PROPERTIES)
         fetch_projection(cluster, run_id, tmp_path / "fetched")
     assert _contents(tmp_path / "fetched") == _contents(exported)
 
@@ -125,18 +127,18 @@ def test_a_projection_that_is_no_more_in_the_store(
 ) -> None:
     with KubeflowPipelines(serves_archives=serves_archives) as server:
         cluster, run_id = _finished_run(server)
-        server.record_output(run_id, "projection", URI)
+        server.record_output(run_id, "projection", URI, PROPERTIES)
         with pytest.raises(ClusterError, match=r"NoSuchKey: .*projector_config\.pbtxt"):
             fetch_projection(cluster, run_id, tmp_path / "fetched")
     assert not any(tmp_path.iterdir())
 
 
 def test_a_projection_that_lost_a_file(exported: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    (exported / "metadata.tsv").unlink()
+    (exported / RUN_NAME / "metadata.tsv").unlink()
     with KubeflowPipelines() as server:
         cluster, run_id = _finished_run(server)
         _store(server, exported, URI)
-        server.record_output(run_id, "projection", URI)
+        server.record_output(run_id, "projection", URI, PROPERTIES)
         with pytest.raises(ClusterError, match=rf"{re.escape(URI)} is no whole .*metadata\.tsv"):
             fetch_projection(cluster, run_id, tmp_path / "fetched")
     assert [path.name for path in tmp_path.iterdir()] == ["exported"]
@@ -145,6 +147,6 @@ def test_a_projection_that_lost_a_file(exported: pathlib.Path, tmp_path: pathlib
 def test_a_store_that_this_machine_cannot_read(tmp_path: pathlib.Path) -> None:
     with KubeflowPipelines() as server:
         cluster, run_id = _finished_run(server)
-        server.record_output(run_id, "projection", "/nowhere/projection")
+        server.record_output(run_id, "projection", "/nowhere/projection", PROPERTIES)
         with pytest.raises(ClusterError, match=r"^/nowhere/projection cannot be read from here: "):
             fetch_projection(cluster, run_id, tmp_path / "fetched")

@@ -198,10 +198,10 @@ def test_a_run_that_was_deleted(
 @pytest.mark.slow
 def test_fetch_a_projection_and_open_it(server: KubeflowPipelines, tmp_path: pathlib.Path) -> None:
     exported = tmp_path / "exported"
-    write_export(exported, [b"good", b"bad"], np.eye(2, dtype=np.float32))
+    write_export(exported / "reviews-1", [b"good", b"bad"], np.eye(2, dtype=np.float32))
     main(["submit", "--host", server.host])
     (run_id,) = server.runs
-    server.record_output(run_id, "projection", str(exported))
+    server.record_output(run_id, "projection", str(exported), {"run_name": "reviews-1"})
     output = tmp_path / "fetched"
 
     command = [sys.executable, "-m", "pipeline_def.kubeflow", "fetch-projection"]
@@ -210,7 +210,7 @@ def test_fetch_a_projection_and_open_it(server: KubeflowPipelines, tmp_path: pat
         [*command, *options, "--download-only"], capture_output=True, text=True, check=True
     )
     assert fetched.stdout == f"Projection:  {output}\n"
-    assert (output / "projector_config.pbtxt").is_file()
+    assert (output / "reviews-1" / "projector_config.pbtxt").is_file()
 
     with subprocess.Popen(
         [*command, *options],
@@ -226,7 +226,7 @@ def test_fetch_a_projection_and_open_it(server: KubeflowPipelines, tmp_path: pat
             found = re.search(r"http://localhost:\d+", said)
             assert found is not None
             with urllib.request.urlopen(f"{found[0]}/data/plugin/projector/runs") as answer:
-                assert answer.read() == b'["."]'
+                assert answer.read() == b'["reviews-1"]'
         finally:
             tensorboard.terminate()
 
