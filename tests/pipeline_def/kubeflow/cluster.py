@@ -4,6 +4,7 @@ Each function says of which one of kubeflow/pipelines (at 7b70c7b) it does the w
 store is a directory; of it a step sees only what the launcher downloads for it.
 """
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -70,6 +71,8 @@ class Cluster:
             self._publish(name, given, json.loads(output_file.read_text()))
         finally:
             shutil.rmtree(self.local, ignore_errors=True)
+            with contextlib.suppress(OSError):  # Somebody else's bucket is in it.
+                LAUNCHER.rmdir()
 
     def executor_input(self, name: str, component: dict[str, Any]) -> dict[str, Any]:
         """Func resolveInputs and func provisionOutputs of backend/src/v2/driver."""

@@ -52,7 +52,8 @@ def test_the_server_would_not_take_what_tfx_writes(configured: Configured) -> No
     assert "BaselineResolver-model-resolver: resolver is not implemented" in found
 
 
-def test_it_is_the_same_byte_for_byte_in_another_process(configured: Configured) -> None:
+@pytest.mark.slow
+def test_it_is_the_same_byte_for_byte_in_another_process() -> None:
     variables = {
         "PIPELINE_CONFIG": "pipeline_def/configs/sample.yaml",
         "PIPELINE__KUBEFLOW__IMAGE": "registry.example.com/projector:1.0.0",
