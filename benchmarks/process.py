@@ -19,7 +19,8 @@ class Cost:
     Attributes:
         seconds: From its start to its end.
         cpu_seconds: Of all its processes, user and system.
-        peak_mb: Resident memory of the largest of its processes at its largest, MB.
+        peak_mb: Resident memory of the largest of its processes at its largest, MB; no less than
+            that of the process that started it, because Linux counts from before it is replaced.
         output: What it printed.
     """
 
