@@ -91,6 +91,12 @@ TARGETS = (
         at_least=True,
     ),
     Target(
+        "CsvExampleGen, in memory too / TfdsExampleGen",
+        "ingestion.csv_in_memory_seconds/ingestion.tfds_seconds",
+        5,
+        at_least=True,
+    ),
+    Target(
         "TfdsExampleGen / copying the records", "ingestion.tfds_seconds/ingestion.copy_seconds", 2
     ),
     Target(

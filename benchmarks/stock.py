@@ -30,7 +30,7 @@ _TEXT, _LABEL, _IDS = "text", "label", "ids"
 _VOCABULARY_SIZE = 8000
 _LENGTH = 400
 _BATCH_SIZE = 64
-_BEAM = ["--direct_running_mode=multi_processing", "--direct_num_workers=0"]
+BEAM = ["--direct_running_mode=multi_processing", "--direct_num_workers=0"]
 
 
 def main() -> None:
@@ -140,7 +140,7 @@ def create_pipeline(directory: pathlib.Path) -> tfx.dsl.Pipeline:
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(directory / "metadata.sqlite")
         ),
-        beam_pipeline_args=_BEAM,
+        beam_pipeline_args=BEAM,
     )
 
 
