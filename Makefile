@@ -3,6 +3,9 @@ ifndef PYTHON
 PYTHON := $(shell scripts/environment.sh)
 endif
 TESTS ?=
+# A new tag for new code: Kubeflow's cache knows code by its image.
+IMAGE ?= tfx-embedding-projector:$(shell git describe --always --dirty)
+BASE_IMAGE ?= python:3.13-slim-trixie
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export BEAM_HOME := $(CURDIR)/output/.tfx/beam
@@ -16,7 +19,7 @@ SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(grep --line-buffered -vE '$(notes)' >&2)
 
-.PHONY: run test test-trixie lint format bench tensorboard clean
+.PHONY: run test test-trixie lint format bench tensorboard image kubeflow-local clean
 .DEFAULT_GOAL := run
 
 run: $(environment) ## Run the pipeline of PIPELINE_CONFIG with TFX's Beam engine.
@@ -43,6 +46,12 @@ bench: $(environment) ## Measure this project and its peers on the IMDB reviews 
 tensorboard: $(environment) ## Open the newest projection.
 	@newest=$$(python -m pipeline_def projection) && \
 		tensorboard --logdir "$${newest%/*}" $(quietly)
+
+image: ## Build the image of the steps on Kubeflow, IMAGE, from BASE_IMAGE.
+	@scripts/with_docker.sh scripts/build_image.sh $(IMAGE) $(BASE_IMAGE)
+
+kubeflow-local: image ## Run the pipeline as compiled for Kubeflow, in containers of this machine.
+	@scripts/with_docker.sh scripts/kubeflow_local.sh $(IMAGE) $(quietly)
 
 clean: ## Remove the environment and all outputs.
 	rm -rf .venv .tools output

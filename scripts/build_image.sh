@@ -1,0 +1,18 @@
+#!/bin/sh
+# Builds the image: scripts/build_image.sh NAME BASE
+# Where the base can neither be found nor pulled, a bare Debian 13 is made and takes its place.
+set -eu
+name=$1
+base=$2
+root=output/debian
+
+if ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull --quiet "$base"; then
+    base=debian-root:13
+    echo "Starting from $base, made here"
+    if ! docker image inspect "$base" >/dev/null 2>&1; then
+        scripts/debian_root.sh "$root"
+        tar --create --directory "$root" --exclude './var/cache/apt/*' . | docker import - "$base"
+    fi
+fi
+# With the machine's network, which reaches the package registry.
+docker build --network host --build-arg BASE="$base" --tag "$name" .

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Runs the compiled pipeline with kfp.local, from within the image: scripts/kubeflow_local.sh IMAGE
+# PIPELINE_CONFIG, a path in the image, and PIPELINE__... say which.
+set -eu
+image=$1
+store=$PWD/output/kubeflow-local
+socket=${DOCKER_HOST:-unix:///var/run/docker.sock}
+socket=${socket#unix://}
+[ -S "$socket" ] ||
+    { echo "The Docker daemon must be one of this machine; $socket is no socket." >&2; exit 1; }
+
+# Nothing runs as root: for root, the image's own user does.
+mkdir -p "$store"
+user=$(id -u)
+[ "$user" != 0 ] || { user=1000; chown "$user:0" "$store"; }
+
+variables=$(env | sed -n 's/^\(PIPELINE_[A-Z0-9_]*\)=.*/--env \1/p')
+# shellcheck disable=SC2086 # The variables are words.
+exec docker run --rm --network host \
+    --user "$user:0" --group-add "$(stat -c %g "$socket")" \
+    --volume "$socket:/var/run/docker.sock" --volume "$store:$store" \
+    $variables --env PIPELINE__KUBEFLOW__IMAGE="$image" \
+    --env PIPELINE__KUBEFLOW__PUSH_DESTINATION="$store/serving" \
+    "$image" python -m pipeline_def.kubeflow.local "$store"
