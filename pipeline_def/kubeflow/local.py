@@ -87,9 +87,10 @@ def main(arguments: list[str]) -> None:
         sys.exit("Usage: python -m pipeline_def.kubeflow.local STORE")
     try:
         directory = run(compile_pipeline(load()), pathlib.Path(arguments[0]).absolute())
-        print(check(directory))
+        projection = check(directory)
     except (ConfigError, RuntimeError, ValueError) as error:
         sys.exit(str(error))
+    print(f"Projection:  {projection}")
 
 
 if __name__ == "__main__":
