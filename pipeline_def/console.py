@@ -134,9 +134,23 @@ class Steps:
         return execution.last_known_state, outputs
 
     def _print(self, step: str, state: str, seconds: float | None = None, made: str = "") -> None:
-        time_taken = "" if seconds is None else f"{seconds:6.1f} s"
-        line = f"{step:<20} {state:<8} {time_taken:>8}  {made}".rstrip()
-        print(line, file=self._terminal, flush=True)
+        print(step_line(step, state, seconds, made), file=self._terminal, flush=True)
+
+
+def step_line(step: str, state: str, seconds: float | None = None, made: str = "") -> str:
+    """Tells how a step is doing.
+
+    Args:
+        step: Its name.
+        state: A word.
+        seconds: How long it took, once it has ended.
+        made: What it made.
+
+    Returns:
+        A line, aligned with those of other steps.
+    """
+    time_taken = "" if seconds is None else f"{seconds:6.1f} s"
+    return f"{step:<20} {state:<8} {time_taken:>8}  {made}".rstrip()
 
 
 def own_message(error: BaseException) -> str:

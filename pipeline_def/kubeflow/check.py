@@ -27,13 +27,13 @@ def check(run: pathlib.Path) -> pathlib.Path:
             for each of its outputs.
 
     Returns:
-        The projection, of which every row is the model's.
+        The directory of the projection's files, in which every row is the model's.
 
     Raises:
         ValueError: It is not; or there is no projection or model, or more than one; or the
             projection breaks a rule of TensorBoard's.
     """
-    projection, model = _output(run, "projection"), _output(run, "model")
+    projection, model = _output(run, "projection/*"), _output(run, "model")
     if violations := verify(str(projection)):
         raise ValueError("\n".join(f"{projection}/{violation}" for violation in violations))
     trained = _trained(path_utils.serving_model_path(str(model)))

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -37,7 +38,7 @@ def run(**variables: str) -> subprocess.CompletedProcess[str]:
 def test_it_ends_in_a_projection_of_the_model() -> None:
     ran = run()
     assert ran.returncode == 0, ran.stdout
-    _, _, projection = ran.stdout.strip().rpartition("Projection:  ")
+    (projection,) = re.findall("^Projection:  (.*)$", ran.stdout, re.MULTILINE)
     assert (pathlib.Path(projection) / "projector_config.pbtxt").is_file()
 
 
@@ -45,5 +46,5 @@ def test_a_step_that_fails_fails_the_run() -> None:
     ran = run(PIPELINE__DATASET__TEXT_FEATURE="weather")
     assert ran.returncode != 0
     assert "'weather'" in ran.stdout
-    assert "Inner task failed" in ran.stdout
+    assert "Dataset failed with exit code 1" in ran.stdout
     assert "Projection:" not in ran.stdout

@@ -31,7 +31,7 @@ def run(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def _project(run: pathlib.Path, tokens: Sequence[bytes], matrix: np.ndarray) -> pathlib.Path:
-    projection = run / "ProjectorExporter" / "projection"
+    projection = run / "ProjectorExporter" / "projection" / "sample-20261122-150322"
     write_export(projection, tokens, matrix)
     return projection
 
@@ -65,5 +65,5 @@ def test_what_tensorboard_would_not_show(run: pathlib.Path) -> None:
 
 
 def test_a_run_without_projection(run: pathlib.Path) -> None:
-    with pytest.raises(ValueError, match="0 steps have an output 'projection'"):
+    with pytest.raises(ValueError, match="0 steps have an output 'projection"):
         check(run)
