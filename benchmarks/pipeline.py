@@ -26,7 +26,6 @@ def main() -> None:
             "steps": first.steps,
             "cached_seconds": cached.seconds,
             "cached_cpu_seconds": cached.cpu_seconds,
-            "cached_steps": cached.steps,
             "tfx_import_seconds": imports.seconds,
         }
     )
