@@ -164,15 +164,18 @@ def for_launcher(output: ir.ExecutorOutput, executor_input: ir.ExecutorInput) ->
         executor_input: The driver's, which knows the URIs.
 
     Returns:
-        The same, with the original URIs and without null metadata.
+        The same, with the original URIs, in metadata as well, and without null metadata.
     """
-    for name, artifacts in output.artifacts.items():
-        given = executor_input.outputs.artifacts[name].artifacts
-        for artifact, original in zip(artifacts.artifacts, given, strict=True):
-            artifact.uri = original.uri
-            fields = artifact.metadata.fields
-            for key in [key for key, value in fields.items() if value.HasField("null_value")]:
+    known = [*_artifacts(executor_input.inputs), *_artifacts(executor_input.outputs)]
+    uris = {local_path(artifact.uri): artifact.uri for artifact in known}
+    for artifact in _artifacts(output):
+        artifact.uri = uris[local_path(artifact.uri)]
+        fields = artifact.metadata.fields
+        for key, value in list(fields.items()):
+            if value.HasField("null_value"):
                 del fields[key]
+            elif value.string_value in uris:  # Such as the models that a blessing names.
+                value.string_value = uris[value.string_value]
     return output
 
 
@@ -197,7 +200,7 @@ def _is_of_kfp(step: ir.ExecutorInput, output: str) -> bool:
 
 
 def _artifacts(
-    channels: ir.ExecutorInput.Inputs | ir.ExecutorInput.Outputs,
+    channels: ir.ExecutorInput.Inputs | ir.ExecutorInput.Outputs | ir.ExecutorOutput,
 ) -> Iterator[ir.RuntimeArtifact]:
     for artifacts in channels.artifacts.values():
         yield from artifacts.artifacts

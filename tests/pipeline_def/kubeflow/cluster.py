@@ -62,6 +62,11 @@ class Cluster:
         """Func Execute of backend/src/v2/component/launcher_v2.go."""
         component = self.spec["components"][self.tasks[name]["componentRef"]["name"]]
         executor = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]
+        if "importer" in executor:  # See importer_launcher.go.
+            uri = executor["importer"]["artifactUri"]["constant"]
+            (key,) = component["outputDefinitions"]["artifacts"]
+            self.outputs[name] = {key: {"name": "7", "uri": uri, "metadata": {}}}
+            return
         given = self.executor_input(name, component)
         try:
             self._download(given)

@@ -72,7 +72,12 @@ def test_the_launcher_gets_uris_and_no_null() -> None:
     given = executor_input("s3://bucket/root", {})
     artifact = {
         "uri": "/s3/bucket/root/evaluator/evaluation",
-        "metadata": {"accuracy": 0.5, "none": None, "nested": {"a": 1}},
+        "metadata": {
+            "accuracy": 0.5,
+            "none": None,
+            "nested": {"a": 1},
+            "current_model": "/s3/bucket/root/trainer/model",
+        },
     }
     output = json_format.ParseDict(
         {"artifacts": {"evaluation": {"artifacts": [artifact]}}}, ir.ExecutorOutput()
@@ -80,7 +85,11 @@ def test_the_launcher_gets_uris_and_no_null() -> None:
     entrypoint.for_launcher(output, given)
     (made,) = output.artifacts["evaluation"].artifacts
     assert made.uri == "s3://bucket/root/evaluator/evaluation"
-    assert json_format.MessageToDict(made.metadata) == {"accuracy": 0.5, "nested": {"a": 1}}
+    assert json_format.MessageToDict(made.metadata) == {
+        "accuracy": 0.5,
+        "nested": {"a": 1},
+        "current_model": "s3://bucket/root/trainer/model",
+    }
 
 
 def test_a_failed_step_leaves_no_output(tmp_path: pathlib.Path) -> None:

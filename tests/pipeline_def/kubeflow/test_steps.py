@@ -20,18 +20,26 @@ pytestmark = [
 ]
 
 
+def compiled(directory: pathlib.Path, **settings: str) -> str:
+    variables = {
+        "IMAGE": "registry.example.com/projector:1.0.0",
+        "DATA_DIR": str(directory / "tfds"),
+        "PUSH_DESTINATION": str(directory / "serving"),
+        **settings,
+    }
+    config = load(
+        {
+            "PIPELINE__TRAINING__EPOCHS": "6",
+            **{f"PIPELINE__KUBEFLOW__{name}": value for name, value in variables.items()},
+        }
+    )
+    return compile_pipeline(config)
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     directory = tmp_path_factory.mktemp("cluster")
-    config = load(
-        {
-            "PIPELINE__KUBEFLOW__IMAGE": "registry.example.com/projector:1.0.0",
-            "PIPELINE__KUBEFLOW__DATA_DIR": str(directory / "tfds"),
-            "PIPELINE__KUBEFLOW__PUSH_DESTINATION": str(directory / "serving"),
-            "PIPELINE__TRAINING__EPOCHS": "6",
-        }
-    )
-    cluster = Cluster(compile_pipeline(config), directory / "store", f"test-{uuid.uuid4()}")
+    cluster = Cluster(compiled(directory), directory / "store", f"test-{uuid.uuid4()}")
     for task in cluster.order():
         cluster.run(task)
     return cluster
@@ -73,3 +81,15 @@ def test_no_artifact_is_known_by_a_path_of_the_container(cluster: Cluster) -> No
         for output in outputs.values():
             if isinstance(output, dict):
                 assert output["uri"].startswith(f"minio://{cluster.bucket}/")
+                assert str(cluster.local) not in str(output["metadata"])
+
+
+def test_a_baseline_is_compared_with(cluster: Cluster) -> None:
+    baseline = cluster.outputs["EmbeddingTrainer"]["model"]["uri"]
+    text = compiled(cluster.store.parent, BASELINE_MODEL=baseline)
+    again = Cluster(text, cluster.store, cluster.bucket, dict(cluster.outputs))
+    for task in ("BaselineModel", "Evaluator", "ProjectorExporter"):
+        again.run(task)
+    blessing = again.outputs["Evaluator"]["blessing"]["metadata"]
+    assert blessing["baseline_model"] == blessing["current_model"] == baseline
+    assert again.outputs["ProjectorExporter"]["projection"]["metadata"]["neighbor_overlap"] == 1
