@@ -1,3 +1,4 @@
+import functools
 import os
 import pathlib
 import re
@@ -134,6 +135,8 @@ def test_waiting_no_longer(server: KubeflowPipelines) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background jobs, and what they start, ignore it.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as submitting:
         assert submitting.stdout is not None
         assert any(line == "Dataset              running\n" for line in submitting.stdout)
