@@ -143,7 +143,9 @@ def test_waiting_no_longer(server: KubeflowPipelines) -> None:
         submitting.send_signal(signal.SIGINT)
         _, said = submitting.communicate()
     (run_id,) = server.runs
-    assert said == f"\nThe run goes on: {server.host}/#/runs/details/{run_id}\n"
+    # After what TensorFlow 2.21 says at its import.
+    assert said.endswith(f"\nThe run goes on: {server.host}/#/runs/details/{run_id}\n")
+    assert "Traceback" not in said
     assert submitting.returncode == 130
 
 
