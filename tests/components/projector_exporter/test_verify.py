@@ -23,9 +23,15 @@ def export(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def _metadata_violations(export: pathlib.Path, content: bytes) -> list[tuple[int | None, str]]:
-    (export / "metadata.tsv").write_bytes(content)
+    return _violations_with(export, "metadata.tsv", content)
+
+
+def _violations_with(
+    export: pathlib.Path, file: str, content: bytes
+) -> list[tuple[int | None, str]]:
+    (export / file).write_bytes(content)
     violations = verify(str(export))
-    assert {violation.file for violation in violations} <= {"metadata.tsv"}
+    assert {violation.file for violation in violations} <= {file}
     return [(violation.row, violation.problem) for violation in violations]
 
 
@@ -263,10 +269,7 @@ def _bookmark_violations(export: pathlib.Path, content: str) -> list[tuple[int |
     _configured(
         f'embeddings {{ {NAME} metadata_path: "metadata.tsv" bookmarks_path: "bookmarks.json" }}'
     )(export)
-    (export / "bookmarks.json").write_text(content)
-    violations = verify(str(export))
-    assert {violation.file for violation in violations} <= {"bookmarks.json"}
-    return [(violation.row, violation.problem) for violation in violations]
+    return _violations_with(export, "bookmarks.json", content.encode())
 
 
 @pytest.mark.parametrize(
