@@ -7,26 +7,44 @@ from components.text import PADDING_ID
 
 
 @keras.saving.register_keras_serializable(package="embedding_projector")
-class TokenMean(keras.layers.Layer):
+class MeanEmbedding(keras.layers.Embedding):
     """The mean of the embedded tokens, padding left out; zeros for a text without tokens.
 
     `keras.layers.GlobalAveragePooling1D` divides by zero for such a text.
     """
 
-    def call(self, embedded: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Averages.
 
         Args:
-            embedded: Floats, [batch, tokens, features].
-            ids: What was embedded, integers, [batch, tokens].
+            ids: Integers, [batch, tokens].
 
         Returns:
-            Floats, [batch, features].
+            Floats, [batch, output_dim].
         """
-        weights = keras.ops.cast(ids != PADDING_ID, embedded.dtype)
-        total = keras.ops.einsum("bt,btf->bf", weights, embedded)
+        if ids.shape[1] is None:
+            return self._of_tokens(ids)
+        # With static shapes, as a TPU needs them, padding cannot be left out before the sum.
+        weights = keras.ops.cast(ids != PADDING_ID, self.compute_dtype)
+        total = keras.ops.einsum("bt,btf->bf", weights, super().call(ids))
         count = keras.ops.sum(weights, axis=1, keepdims=True)
         return total / keras.ops.maximum(count, 1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Returns the shape of the means of ids of a shape."""
+        return (input_shape[0], self.output_dim)
+
+    def _of_tokens(self, ids: tf.Tensor) -> tf.Tensor:
+        # One operation, and one for the gradient: what was looked up is never stored, which takes
+        # longer than all the rest of a step.
+        texts = tf.shape(ids, tf.int64)[0]
+        places = tf.where(ids != PADDING_ID)
+        # One more text of one token, which is dropped: without any token the operation of the
+        # gradient leaves memory as it was.
+        tokens = tf.concat([tf.gather_nd(ids, places), [PADDING_ID]], axis=0)
+        of_text = tf.concat([places[:, 0], [texts]], axis=0)
+        embeddings = keras.ops.convert_to_tensor(self.embeddings)
+        return tf.sparse.segment_mean(embeddings, tokens, of_text, num_segments=texts + 1)[:-1]
 
 
 def build_model(rows: int, embedding_dim: int, hidden_units: int, classes: int) -> keras.Model:
@@ -43,8 +61,7 @@ def build_model(rows: int, embedding_dim: int, hidden_units: int, classes: int) 
         classes (of the second) and [batch, classes] for more. See `class_logits`.
     """
     ids = keras.Input((None,), dtype="int32", name="token_ids")
-    embedded = keras.layers.Embedding(rows, embedding_dim, name="embedding")(ids)
-    mean = TokenMean(name="mean")(embedded, ids)
+    mean = MeanEmbedding(rows, embedding_dim, name="embedding")(ids)
     hidden = keras.layers.Dense(hidden_units, activation="relu", name="hidden")(mean)
     logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(hidden)
     return keras.Model(ids, logits, name="classifier")

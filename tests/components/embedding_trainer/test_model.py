@@ -1,28 +1,53 @@
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.embedding_trainer.model import (
-    TokenMean,
+    MeanEmbedding,
     build_model,
     class_logits,
     named_variables,
 )
 
 
-def test_the_mean_is_over_real_tokens_only() -> None:
-    embedded = np.array([[[1.0, 2.0], [3.0, 6.0], [100.0, 100.0]]], np.float32)
+def _mean(embedded: list[list[float]], ids: list[list[int]], static: bool) -> Any:
+    """Returns the means of ids, and the gradient of the sum of their squares."""
+    rows = tf.constant(embedded)
+    layer = MeanEmbedding(*rows.shape)
+    layer.build()
+    layer.set_weights([rows])
+    spec = tf.TensorSpec([None, len(ids[0]) if static else None], tf.int32)
 
-    mean = TokenMean()(embedded, np.array([[7, 1, 0]]))
+    @tf.function(input_signature=[spec], autograph=False)
+    def run(some_ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            means = layer(some_ids)
+            loss = tf.reduce_sum(means**2)
+        return means, tf.convert_to_tensor(tape.gradient(loss, layer.trainable_variables)[0])
 
-    np.testing.assert_allclose(mean, [[2.0, 4.0]])
+    return run(tf.reshape(tf.constant(ids, tf.int32), [len(ids), -1]))
 
 
+@pytest.mark.parametrize("static", [True, False])
+def test_the_mean_is_over_real_tokens_only(static: bool) -> None:
+    embedded = [[100.0, 100.0], [3.0, 6.0], [1.0, 2.0]]
+
+    means, gradient = _mean(embedded, [[2, 1, 0], [1, 0, 0]], static)
+
+    np.testing.assert_allclose(means, [[2.0, 4.0], [3.0, 6.0]])
+    np.testing.assert_allclose(gradient, [[0.0, 0.0], [8.0, 16.0], [2.0, 4.0]])
+
+
+@pytest.mark.parametrize("static", [True, False])
 @pytest.mark.parametrize("tokens", [0, 3])
-def test_a_text_without_tokens_has_a_mean_of_zeros(tokens: int) -> None:
-    mean = TokenMean()(np.ones((1, tokens, 2), np.float32), np.zeros((1, tokens), np.int32))
+def test_a_text_without_tokens_has_a_mean_of_zeros(tokens: int, static: bool) -> None:
+    means, gradient = _mean([[1.0, 2.0], [3.0, 4.0]], [[0] * tokens], static)
 
-    np.testing.assert_array_equal(mean, [[0.0, 0.0]])
+    np.testing.assert_array_equal(means, [[0.0, 0.0]])
+    np.testing.assert_array_equal(gradient, np.zeros((2, 2)))
 
 
 def test_padding_does_not_change_the_logits() -> None:
