@@ -169,11 +169,8 @@ def make_batches(
         records = records.shuffle(_SHUFFLE_RECORDS, seed)
     batches = (
         records.batch(_BATCHES_TO_SORT * replicas * batch_size)
-        .map(
-            lambda batch: _parse(batch, files.feature_spec, max_tokens),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        .flat_map(lambda ids, labels: _cut(ids, labels, shape))
+        .map(lambda batch: _parse(batch, files.feature_spec), num_parallel_calls=tf.data.AUTOTUNE)
+        .flat_map(lambda ids, labels: _cut(ids, labels, shape, max_tokens))
     )
     if not validation:
         batches = batches.shuffle(_BATCHES_TO_SORT, seed)
@@ -184,18 +181,24 @@ def make_batches(
 
 
 def _parse(
-    records: tf.Tensor, feature_spec: Mapping[str, Any], max_tokens: int
+    records: tf.Tensor, feature_spec: Mapping[str, Any]
 ) -> tuple[tf.RaggedTensor, tf.Tensor]:
     """Returns ids, int32 [examples, (tokens)], and labels, int32 [examples], by length."""
-    spec = {name: feature_spec[name] for name in (TOKEN_IDS, LABEL)}
+    # Ragged right away: a sparse tensor would add two numbers to each id.
+    ragged = tf.io.RaggedFeature(tf.int64)
+    spec = {TOKEN_IDS: ragged, LABEL: feature_spec[LABEL]}
     features = tf.io.parse_example(records, spec)
-    ids = tf.RaggedTensor.from_sparse(features[TOKEN_IDS])[:, :max_tokens]
-    order = tf.argsort(ids.row_lengths(), stable=True)
-    labels = tf.gather(features[LABEL], order)
-    return tf.cast(tf.gather(ids, order), tf.int32), tf.cast(labels, tf.int32)
+    order = tf.argsort(features[TOKEN_IDS].row_lengths(), stable=True)
+    ids, labels = (tf.gather(features[name], order) for name in (TOKEN_IDS, LABEL))
+    return tf.cast(ids, tf.int32), tf.cast(labels, tf.int32)
 
 
-def _cut(ids: tf.RaggedTensor, labels: tf.Tensor, shape: tuple[int, int, int | None]) -> Any:
+def _cut(
+    ids: tf.RaggedTensor,
+    labels: tf.Tensor,
+    shape: tuple[int, int, int | None],
+    max_tokens: int,
+) -> Any:
     """Returns a dataset of batches whose arrays begin with the axes [replicas, batch_size]."""
     replicas, batch_size, length = shape
     rows = replicas * batch_size
@@ -204,8 +207,9 @@ def _cut(ids: tf.RaggedTensor, labels: tf.Tensor, shape: tuple[int, int, int | N
         some_ids = ids[start : start + rows]
         some_labels = labels[start : start + rows]
         count = tf.size(some_labels)
+        longest = tf.cast(some_ids.bounding_shape(axis=1), tf.int32)
         # Never 0 columns: TensorFlow's `unbatch` crashes on a tensor without elements.
-        columns = length or tf.maximum(some_ids.bounding_shape(axis=1, out_type=tf.int32), 1)
+        columns = length or tf.clip_by_value(longest, 1, max_tokens)
         padded = some_ids.to_tensor(PADDING_ID, shape=tf.stack([rows, columns]))
         return (
             tf.reshape(padded, (replicas, batch_size, length or -1)),
