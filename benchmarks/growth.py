@@ -28,7 +28,7 @@ from components.projector_exporter.options import ExportOptions
 # Times the reviews; ids of the trained embedding; words of the exported one.
 _SIZES = {
     "reviews": (1, 4, 16),
-    "vocabulary": (8_000, 90_000, 1_000_000),
+    "vocabulary": (10_002, 100_000, 1_000_000),  # No fewer than the examples have ids.
     "rows": (10_000, 100_000, 1_000_000),
 }
 _QUICK_SIZES = {"reviews": (1, 2), "vocabulary": (2_000, 4_000), "rows": (1_000, 2_000)}
