@@ -5,6 +5,8 @@ its own. Peak memory is what the process took beyond its imports, the embedding 
 """
 
 import argparse
+import dataclasses
+import functools
 import json
 import multiprocessing
 import pathlib
@@ -35,11 +37,9 @@ def export_for_tensorboard(directory: pathlib.Path, embedding: Embedding) -> Non
     export_embedding(str(directory / "1"), embedding, _PLAIN)
 
 
-def export_with_parquet(directory: pathlib.Path, embedding: Embedding) -> None:
-    """Exports the rows that TensorBoard shows, and all of them as Parquet."""
-    options = ExportOptions(
-        columns=_PLAIN.columns, layouts=(), normalized=False, formats=("parquet",)
-    )
+def export_with_table(directory: pathlib.Path, embedding: Embedding, table: str) -> None:
+    """Exports the rows that TensorBoard shows, and all of them as 'arrow' or 'parquet'."""
+    options = dataclasses.replace(_PLAIN, formats=(table,))
     export_embedding(str(directory / "1"), embedding, options)
 
 
@@ -58,7 +58,8 @@ def export_everything(directory: pathlib.Path, embedding: Embedding) -> None:
 CASES: dict[str, Callable[[pathlib.Path, Embedding], None]] = {
     "bytes": write_bytes,
     "tensorboard": export_for_tensorboard,
-    "parquet": export_with_parquet,
+    "arrow": functools.partial(export_with_table, table="arrow"),
+    "parquet": functools.partial(export_with_table, table="parquet"),
     "tutorial": export_like_the_tutorial,
 }
 

@@ -39,7 +39,7 @@ class EmbeddingProjection(tfx.dsl.Artifact):
           - `projector_config.pbtxt`: Ties these together.
           - `neighbors.tsv`: The nearest neighbors of the probe words.
           - `projection.png`: A picture of the last layout.
-          - `embedding.parquet`: All words with their vectors, if asked for.
+          - `embedding.arrow`, `embedding.parquet`: All words with their vectors, if asked for.
           - `bytes/`: The exported rows in raw files, if asked for.
           - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.
     """

@@ -19,9 +19,9 @@ from components.projector_exporter.columns import (
 from components.projector_exporter.layouts import Layout, compute_layouts
 from components.projector_exporter.neighbors import probe_neighbors
 from components.projector_exporter.options import ExportOptions
-from components.projector_exporter.parquet import write_parquet
 from components.projector_exporter.picture import draw_picture
 from components.projector_exporter.rows import select_rows, slices, take_rows, unit_rows
+from components.projector_exporter.table import Table, write_arrow, write_parquet
 from components.projector_exporter.tensors import Tensors
 from components.projector_exporter.writer import write_projection
 
@@ -29,7 +29,8 @@ _LOGGER = logging.getLogger(__name__)
 
 NEIGHBORS = "neighbors.tsv"
 PICTURE = "projection.png"
-PARQUET = "embedding.parquet"
+# The formats that hold the whole vocabulary, in files embedding.FORMAT.
+_TABLES = {"arrow": write_arrow, "parquet": write_parquet}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,11 +111,11 @@ def export_embedding(
         extras[PICTURE] = functools.partial(_write, picture)
     if options.probe_words:
         extras[NEIGHBORS] = functools.partial(_write, _neighbors(embedding, options.probe_words))
-    if "parquet" in options.formats:
+    if formats := _TABLES.keys() & options.formats:
         positions = _positions(layouts, rows, len(embedding.tokens))
-        extras[PARQUET] = functools.partial(
-            write_parquet, columns=columns, matrix=embedding.matrix, positions=positions
-        )
+        table = Table(columns, embedding.matrix, positions)
+        for name in formats:
+            extras[f"embedding.{name}"] = functools.partial(_TABLES[name], table=table)
     write_projection(
         directory,
         tensors,

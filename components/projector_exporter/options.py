@@ -11,7 +11,7 @@ COLUMNS = ("token", "id", "rank", "count", "norm", "probability", "class", "stre
 _ALWAYS_THERE = ("id", "rank", "norm")
 LAYOUTS = ("pca", "tsne", "umap")
 ROW_POLICIES = ("most_frequent", "stratified")
-FORMATS = ("bytes", "parquet")
+FORMATS = ("arrow", "bytes", "parquet")
 # TensorBoard's browser side asks for no more rows.
 MAX_ROWS = 100_000
 
@@ -33,7 +33,7 @@ class ExportOptions:
         probe_words: Words whose nearest neighbors are listed.
         formats: Further formats, some of FORMATS. 'bytes' adds a directory of raw files for a
             TensorBoard without TensorFlow and for projector.tensorflow.org, of the same rows;
-            'parquet' a table of the whole vocabulary.
+            'arrow' and 'parquet' a table of the whole vocabulary each.
         seed: Of the layouts.
     """
 

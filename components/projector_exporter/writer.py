@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
@@ -39,7 +40,8 @@ def write_projection(
             TensorBoard without TensorFlow and for the projector's page alone. Without an event
             file it is no run: TensorBoard reads all such files before it lists any run, and one
             that it cannot read hides them all.
-        extras: Further files, of no concern to TensorBoard: by name, what writes one to a path.
+        extras: Further files, of no concern to TensorBoard: by name, what writes one to a path, in
+            a thread beside the rest.
 
     Raises:
         ValueError: TensorBoard would show it wrongly, or the directory's name cannot be the name
@@ -53,7 +55,12 @@ def write_projection(
     bookmarks_path = ""
     if bookmarks:
         files[bookmarks_path := BOOKMARKS] = bookmarks
-    with new_run(directory) as unfinished:
+    # The pool's end waits for the extras whatever happens, before a failed run is removed.
+    with new_run(directory) as unfinished, ThreadPoolExecutor(1) as beside:
+        written = [
+            beside.submit(write, os.path.join(unfinished, file_name))
+            for file_name, write in (extras or {}).items()
+        ]
         _write_files(unfinished, files)
         write_checkpoint(unfinished, tensors)
         config = _config(tensors, bookmarks_path)
@@ -61,8 +68,8 @@ def write_projection(
         _refuse_violations(unfinished)
         if with_bytes:
             _write_bytes(os.path.join(unfinished, BYTES), tensors, files, config)
-        for file_name, write in (extras or {}).items():
-            write(os.path.join(unfinished, file_name))
+        for extra in written:
+            extra.result()
 
 
 def _write_files(directory: str, files: Mapping[str, bytes]) -> None:

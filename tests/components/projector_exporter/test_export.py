@@ -126,7 +126,7 @@ def test_large_embeddings_are_not_copied(tmp_path: pathlib.Path) -> None:
     options = ExportOptions(
         layouts=("pca",),
         columns=("token", "norm"),
-        formats=("bytes", "parquet"),
+        formats=("arrow", "bytes", "parquet"),
         probe_words=("0",),
     )
     with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -20,7 +20,7 @@ MATRIX = np.arange(8, dtype=np.float32).reshape(2, 4)
 @pytest.fixture
 def run(tmp_path: pathlib.Path) -> pathlib.Path:
     directory = tmp_path / "output" / "imdb-20261122-134002"
-    write_export(directory, TOKENS, MATRIX, formats=("bytes", "parquet"))
+    write_export(directory, TOKENS, MATRIX, formats=("arrow", "bytes", "parquet"))
     return directory
 
 

@@ -1,5 +1,6 @@
 import pathlib
 import tempfile
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis.extra import numpy as hnp
 
 from components.projector_exporter import metadata, reader
 from components.projector_exporter.export import Export
+from components.projector_exporter.tensors import Tensors
 from components.projector_exporter.verify import verify
+from components.projector_exporter.writer import write_projection
 from tests.components.projector_exporter.exporting import EMBEDDING, write_export
 
 TOKENS = [b"good", b"007", b"a\tb", "日本語".encode()]
@@ -23,7 +26,7 @@ def _points(directory: pathlib.Path) -> np.ndarray:
     return tf.train.load_variable(prefix, EMBEDDING)
 
 
-def _table(directory: pathlib.Path) -> tuple[list[str], list[list[str]]]:
+def _table(directory: pathlib.Path) -> tuple[list[str], list[tuple[str, ...]]]:
     content = (directory / "metadata.tsv").read_bytes()
     return reader.parse_table(reader.stream_lines(reader.served_text(content).encode()))
 
@@ -38,10 +41,10 @@ def test_the_whole_directory(tmp_path: pathlib.Path) -> None:
     columns, rows = _table(directory)
     assert columns == ["token", "id", "norm"]
     assert [row[:2] for row in rows] == [
-        ["good", "1"],
-        [r"\&007", "2"],
-        [r"a\tb", "3"],
-        ["日本語", "4"],
+        ("good", "1"),
+        (r"\&007", "2"),
+        (r"a\tb", "3"),
+        ("日本語", "4"),
     ]
     norms = [float(row[2]) for row in rows]
     np.testing.assert_allclose(norms, np.linalg.norm(MATRIX, axis=1), rtol=1e-5)
@@ -136,6 +139,18 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path: pathlib.Path) -> None:
         write_export(str(tmp_path / "1"), [*TOKENS[:3], b"x" * 600_000], MATRIX)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
     assert list((tmp_path / "1").iterdir()) == []
+
+
+def test_a_further_file_that_fails_leaves_nothing(tmp_path: pathlib.Path) -> None:
+    def fail(path: str) -> None:
+        pathlib.Path(path).write_text("half of")
+        raise OSError("No space left on device")
+
+    tensors = Tensors((4, 4), {"embedding": MATRIX.__getitem__})
+    columns: dict[str, Sequence[bytes] | np.ndarray] = {"token": TOKENS, "id": np.arange(4)}
+    with pytest.raises(OSError, match="No space left"):
+        write_projection(str(tmp_path / "1"), tensors, columns, extras={"table": fail})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_export_is_not_changed_in_place(tmp_path: pathlib.Path) -> None:
