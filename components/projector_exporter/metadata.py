@@ -220,7 +220,18 @@ def _format_numbers(name: str, numbers: np.ndarray) -> list[str]:
         row = int(np.flatnonzero(~np.isfinite(numbers))[0])
         raise ValueError(f"Column {name!r} has {numbers[row]} in row {row}, not a finite number.")
     integers = np.issubdtype(numbers.dtype, np.integer)
-    return [str(number) if integers else f"{number:.6g}" for number in numbers.tolist()]
+    return [str(number) if integers else _format_float(number) for number in numbers.tolist()]
+
+
+def _format_float(number: float) -> str:
+    """Rounds to 6 digits, written as JavaScript prints them: what is searched is what it prints."""
+    written = f"{number:.6g}"
+    digits, _, exponent = written.partition("e")
+    if not exponent:
+        return written
+    if -7 < int(exponent) < 21:
+        return np.format_float_positional(float(written), trim="-")
+    return f"{digits}e{int(exponent):+d}"
 
 
 def _line(cells: Sequence[str]) -> bytes:

@@ -76,9 +76,23 @@ def test_cells_that_javascript_takes_for_text(cell: str) -> None:
 
 def test_table() -> None:
     table = metadata.encode_table(
-        {"token": [b"good", b"\t"], "id": np.array([1, 2]), "norm": np.array([0.25, 1e-7])}
+        {"token": [b"good", b"\t"], "id": np.array([1, 2]), "norm": np.array([0.25, 1 / 3])}
     )
-    assert table.decode() == "token\tid\tnorm\ngood\t1\t0.25\n\\t\t2\t1e-07\n"
+    assert table.decode() == "token\tid\tnorm\ngood\t1\t0.25\n\\t\t2\t0.333333\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "printed"),
+    [
+        *((0.0, "0"), (1.0, "1"), (1 / 3, "0.333333"), (123456.7, "123457")),
+        *((2.942361e-5, "0.0000294236"), (1e-6, "0.000001"), (-1.5e-5, "-0.000015")),
+        *((1e-7, "1e-7"), (1.917054e-7, "1.91705e-7"), (2.5e-45, "2.5e-45")),
+        *((1234567.0, "1234570"), (1e20, "100000000000000000000"), (1.5e21, "1.5e+21")),
+    ],
+)
+def test_numbers_are_written_as_javascript_prints_them(number: float, printed: str) -> None:
+    table = metadata.encode_table({"token": [b"a"], "norm": np.array([number])})
+    assert table.decode().split("\n")[1] == f"a\t{printed}"
 
 
 @given(
