@@ -1,16 +1,24 @@
-"""Whole exports, as their defaults make them, in a real TensorBoard in a real browser."""
+"""Whole exports, as their defaults make them, in a real TensorBoard in a real browser.
+
+They are of embeddings made for it, and of what the sample pipeline trains.
+"""
 
 import dataclasses
 import os
 import pathlib
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+import tensorflow_transform as tft
 
+from components.projector_exporter.embedding import read_embedding
 from components.projector_exporter.export import Embedding, export_embedding
 from components.projector_exporter.metadata import escape, unescape
 from components.projector_exporter.tensors import VARIABLE
+from components.text import read_vocabulary
 from tests.browser.projector_page import MARKS, ProjectorPage
 from tests.tensorboard import TensorBoard
 
@@ -70,17 +78,30 @@ EMBEDDINGS = {
 
 # As TFX does: a run in the directory of an execution.
 EXECUTION = "9"
+SAMPLE = "sample"
+PROJECT = pathlib.Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
-class Opened:
-    """An export and the page that shows it."""
+class Exported:
+    """A run, and what it is to show."""
 
+    logdir: pathlib.Path
     run: str
     tokens: Sequence[bytes]
     matrix: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened(Exported):
+    """A run and the page that shows it."""
+
     cells: Sequence[Sequence[str]]
     page: ProjectorPage
+
+    @property
+    def name(self) -> str:
+        return self.run.partition("/")[2]
 
 
 @pytest.fixture(scope="module")
@@ -92,22 +113,49 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def tensorboard(logdir: pathlib.Path) -> Iterator[TensorBoard]:
-    with TensorBoard(logdir) as server:
-        yield server
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """What the sample pipeline exports, beside the model and vocabulary that it is made of."""
+    directory = tmp_path_factory.mktemp(SAMPLE)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "pipeline_def/beam_runner.py"],
+        cwd=PROJECT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(PROJECT),
+            "PIPELINE_CONFIG": "pipeline_def/configs/sample.yaml",
+            "PIPELINE__OUTPUT_DIR": str(directory),
+            "PIPELINE__DATASET__DATA_DIR": str(directory / "tfds"),
+        },
+        check=True,
+    )
+    artifacts = directory / SAMPLE / "artifacts"
+    (vocabulary,) = (artifacts / "Transform" / "transform_graph").iterdir()
+    (model,) = (artifacts / "EmbeddingTrainer" / "model").glob("*/Format-Serving")
+    words = read_vocabulary(tft.TFTransformOutput(str(vocabulary)))
+    _, matrix = read_embedding(str(model), len(words))
+    logdir = artifacts / "ProjectorExporter" / "projection"
+    (run,) = logdir.glob("[0-9]*/*")
+    tokens = [word.encode() for word in words]
+    return Exported(logdir, str(run.relative_to(logdir)), tokens, matrix)
 
 
-@pytest.fixture(scope="module", params=EMBEDDINGS)
-def opened(
-    request: pytest.FixtureRequest, logdir: pathlib.Path, tensorboard: TensorBoard
-) -> Iterator[Opened]:
-    metadata = logdir / EXECUTION / request.param / "metadata.tsv"
-    lines = metadata.read_bytes().decode().split("\n")[1:-1]
+@pytest.fixture(scope="module", params=[*EMBEDDINGS, pytest.param(SAMPLE, marks=pytest.mark.slow)])
+def exported(request: pytest.FixtureRequest) -> Exported:
+    if request.param == SAMPLE:
+        made: Exported = request.getfixturevalue("sample")
+        return made
     embedding = EMBEDDINGS[request.param]
-    with ProjectorPage() as page:
-        page.open(tensorboard.url, f"{EXECUTION}/{request.param}")
-        cells = [line.split("\t") for line in lines]
-        yield Opened(request.param, embedding.tokens, embedding.matrix, cells, page)
+    logdir = request.getfixturevalue("logdir")
+    return Exported(logdir, f"{EXECUTION}/{request.param}", embedding.tokens, embedding.matrix)
+
+
+@pytest.fixture(scope="module")
+def opened(exported: Exported) -> Iterator[Opened]:
+    lines = (exported.logdir / exported.run / "metadata.tsv").read_bytes().decode().split("\n")
+    cells = [line.split("\t") for line in lines[1:-1]]
+    with TensorBoard(exported.logdir) as tensorboard, ProjectorPage() as page:
+        page.open(tensorboard.url, exported.run)
+        yield Opened(**vars(exported), cells=cells, page=page)
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +183,7 @@ def test_every_row_is_drawn_with_its_label(opened: Opened, screenshots: pathlib.
 
     assert labels == [escape(opened.tokens[row]) for row in rows]
     assert [unescape(label) for label in labels] == [opened.tokens[row] for row in rows]
-    opened.page.screenshot(screenshots / f"{opened.run}.png")
+    opened.page.screenshot(screenshots / f"{opened.name}.png")
 
 
 def test_every_column_is_offered(opened: Opened) -> None:
@@ -180,7 +228,7 @@ def test_bookmarks_load(opened: Opened, label: str, screenshots: pathlib.Path) -
     assert opened.page.points_drawn() == len(opened.tokens)
     for row in samples(opened, 5):
         assert opened.page.label_of(row) == escape(opened.tokens[row])
-    opened.page.screenshot(screenshots / f"{opened.run}-{label}.png")
+    opened.page.screenshot(screenshots / f"{opened.name}-{label}.png")
 
 
 # The last test: it leaves the page on another tensor.
@@ -193,4 +241,4 @@ def test_the_normalized_tensor_opens(opened: Opened, screenshots: pathlib.Path) 
     for row in samples(opened, 5):
         assert opened.page.label_of(row) == escape(opened.tokens[row])
     assert opened.page.bookmarks() == []
-    opened.page.screenshot(screenshots / f"{opened.run}-normalized.png")
+    opened.page.screenshot(screenshots / f"{opened.name}-normalized.png")
