@@ -7,7 +7,7 @@ of the words of the IMDB reviews, 16 columns:
 layout  2,000 rows  10,000 rows
 ======  ==========  ===========
 PCA           0.01         0.01
-t-SNE           12           79
+t-SNE            4           26
 UMAP             4           36
 ======  ==========  ===========
 """
@@ -24,6 +24,11 @@ from components.projector_exporter.rows import slices, unit_rows
 # As many as TensorBoard's PCA offers.
 PCA_COMPONENTS = 10
 _PERPLEXITY = 30
+# scikit-learn's defaults (0.5, a 48th of the rows, 1,000) take three times as long and keep the
+# neighborhoods hardly better; benchmarks/NOTES.md has the figures.
+_ANGLE = 0.8
+_ROWS_PER_LEARNING_RATE = 10
+_ITERATIONS = 500
 _UMAP_NEIGHBORS = 15
 
 
@@ -85,6 +90,9 @@ def _tsne(matrix: np.ndarray, seed: int, max_rows: int) -> Layout:
     if start.any():
         tsne = TSNE(
             perplexity=min(_PERPLEXITY, (len(rows) - 1) / 3),
+            angle=_ANGLE,
+            learning_rate=max(len(rows) / _ROWS_PER_LEARNING_RATE, 50),
+            max_iter=_ITERATIONS,
             init=start * (1e-4 / start[:, 0].std()),  # As scikit-learn scales its own.
             random_state=seed,
         )
