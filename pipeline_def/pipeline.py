@@ -12,7 +12,7 @@ import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
-from components import EmbeddingTrainer, ProjectorExporter, TfdsExampleGen, text
+from components import EmbeddingTrainer, ProjectorExporter, TfdsExampleGen, metrics, text
 from components.baseline import PreviousBlessedModelStrategy
 from components.code_digest import source_digest
 from pipeline_def.config import Database, Dataset, Evaluation, PipelineConfig, Vocabulary
@@ -149,8 +149,14 @@ def eval_config(evaluation: Evaluation) -> tfma.EvalConfig:
             tfma.MetricsSpec(
                 metrics=[
                     tfma.MetricConfig(class_name="ExampleCount"),
-                    tfma.MetricConfig(class_name="SparseCategoricalCrossentropy"),
-                    tfma.MetricConfig(class_name="SparseCategoricalAccuracy", threshold=threshold),
+                    tfma.MetricConfig(
+                        class_name="SparseCategoricalCrossentropy", module=metrics.__name__
+                    ),
+                    tfma.MetricConfig(
+                        class_name="SparseCategoricalAccuracy",
+                        module=metrics.__name__,
+                        threshold=threshold,
+                    ),
                 ]
             )
         ],
