@@ -7,7 +7,7 @@ of the words of the IMDB reviews, 16 columns:
 layout  2,000 rows  10,000 rows
 ======  ==========  ===========
 PCA           0.01         0.01
-t-SNE            4           26
+t-SNE            5           26
 UMAP             4           36
 ======  ==========  ===========
 """
