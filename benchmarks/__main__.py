@@ -45,7 +45,7 @@ PARTS = {
     "training": Part(repeats=3),
     "ingestion": Part(),
     "export": Part(),
-    "growth": Part(by_default=False),  # 16 times the reviews take half an hour.
+    "growth": Part(by_default=False),  # 16 times the reviews take ten minutes.
 }
 
 

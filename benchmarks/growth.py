@@ -10,20 +10,19 @@ import dataclasses
 import functools
 import itertools
 import math
+import multiprocessing
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from benchmarks import pipeline, process, setting, training
+from benchmarks import export, pipeline, process, setting, training
 from components.embedding_trainer.input_pipeline import summarize
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.training import train
-from components.projector_exporter.export import Embedding, export_embedding
-from components.projector_exporter.options import ExportOptions
 
 # Times the reviews; ids of the trained embedding; words of the exported one.
 _SIZES = {
@@ -32,43 +31,63 @@ _SIZES = {
     "rows": (10_000, 100_000, 1_000_000),
 }
 _QUICK_SIZES = {"reviews": (1, 2), "vocabulary": (2_000, 4_000), "rows": (1_000, 2_000)}
+_DIMENSIONS = 64
 _DATASET = "repeated_reviews"
 
 
 def main() -> None:
-    """Measures and prints a JSON line; with a kind and a size, only runs that."""
+    """Measures and prints a JSON line; with a number of ids, only trains."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes")
-    parser.add_argument("kind", nargs="?", choices=["vocabulary", "rows"])
-    parser.add_argument("size", nargs="?", type=int)
+    parser.add_argument("ids", nargs="?", type=int, help="train an embedding of that many")
     arguments = parser.parse_args()
     chosen = setting.Setting(arguments.quick)
-    if arguments.kind:
-        {"vocabulary": _train, "rows": _export}[arguments.kind](chosen, arguments.size)
+    if arguments.ids:
+        _train(chosen, arguments.ids)
         return
+    training.transformed(chosen)  # Not to be measured with what is trained on it.
     measured: dict[str, Any] = {}
     for kind, sizes in (_QUICK_SIZES if chosen.quick else _SIZES).items():
-        costs = {size: _cost(chosen, kind, size) for size in sizes}
-        for size, cost in costs.items():
-            print(f"{kind} {size}: {cost.seconds:.0f} s, {cost.peak_mb:.0f} MB, {cost.steps}")
-            measured[f"{kind}_{size}_steps"] = cost.steps
-        for quantity in ("seconds", "cpu_seconds", "peak_mb"):
-            values = {size: getattr(cost, quantity) for size, cost in costs.items()}
+        costs = {size: _MEASURES[kind](chosen, size) for size in sizes}
+        for quantity in costs[sizes[0]]:
+            values = {size: cost[quantity] for size, cost in costs.items()}
+            print(f"{kind} {quantity}: {values}", flush=True)
             measured[f"{kind}_{quantity}"] = values
             measured[f"{kind}_{quantity}_exponent"] = _exponent(values)
     setting.report(measured)
 
 
-def _cost(chosen: setting.Setting, kind: str, size: int) -> process.Cost:
-    if kind == "reviews":
-        return pipeline.run(_Repeated(chosen.quick, factor=size), fresh=True)
+def _of_reviews(chosen: setting.Setting, factor: int) -> dict[str, float]:
+    cost = pipeline.run(_Repeated(chosen.quick, factor=factor), fresh=True)
+    return {**_of_process(cost), **{f"{name}_seconds": took for name, took in cost.steps.items()}}
+
+
+def _of_vocabulary(chosen: setting.Setting, ids: int) -> dict[str, float]:
     quick = ["--quick"] if chosen.quick else []
-    return process.run(["-m", "benchmarks.growth", kind, str(size), *quick])
+    return _of_process(process.run(["-m", "benchmarks.growth", str(ids), *quick]))
+
+
+def _of_process(cost: process.Cost) -> dict[str, float]:
+    return {name: getattr(cost, name) for name in ("seconds", "cpu_seconds", "peak_mb")}
+
+
+def _of_rows(_: setting.Setting, rows: int) -> dict[str, float]:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        seconds, peak = pool.apply(export.measure, (export.CASES["arrow"], rows, _DIMENSIONS))
+    return {"seconds": seconds, "peak_mb": peak / 2**20}
+
+
+_MEASURES: dict[str, Callable[[setting.Setting, int], dict[str, float]]] = {
+    "reviews": _of_reviews,
+    "vocabulary": _of_vocabulary,
+    "rows": _of_rows,
+}
 
 
 def _exponent(costs: dict[int, float]) -> float:
     (small, before), (large, after) = sorted(costs.items())[-2:]
-    return math.log(after / before) / math.log(large / small)
+    # A tenth of a second or less is no growth, but noise.
+    return math.log(max(after, 0.1) / max(before, 0.1)) / math.log(large / small)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +112,8 @@ class _Repeated(setting.Setting):
             "PIPELINE__DATASET__NAME": _DATASET,
             "PIPELINE__DATASET__DATA_DIR": str(self.work / "tfds"),
             "PIPELINE__DATASET__BUILDER_MODULE": "",
+            # The held-out reviews are repetitions too: the loss falls to the last epoch.
+            "PIPELINE__TRAINING__EPOCHS": "2",
         }
 
 
@@ -148,13 +169,6 @@ def _train(chosen: setting.Setting, rows: int) -> None:
     options = dataclasses.replace(chosen.config.training, epochs=2, early_stopping_patience=0)
     build = functools.partial(build_model, rows, options.embedding_dim, options.hidden_units, 2)
     train(build, files, summarize(files), options, tf.distribute.get_strategy())
-
-
-def _export(chosen: setting.Setting, words: int) -> None:
-    matrix = np.random.default_rng(0).normal(size=(words, 16)).astype(np.float32)
-    tokens = [f"word{number}".encode() for number in range(words)]
-    directory = chosen.fresh("growth-rows") / "projection"
-    export_embedding(str(directory), Embedding(tokens, matrix), ExportOptions(layouts=()))
 
 
 if __name__ == "__main__":
