@@ -41,7 +41,7 @@ format: $(environment) ## Format the sources.
 	@ruff check --fix . && ruff format .
 
 bench: $(environment) ## Measure this project and its peers on the IMDB reviews of TFDS_DATA_DIR.
-	@python -W ignore -m benchmarks
+	@python -W ignore -m benchmarks $(quietly)
 
 tensorboard: $(environment) ## Open the newest projection.
 	@newest=$$(python -m pipeline_def projection) && \

@@ -37,10 +37,11 @@ def test_every_part_runs_on_a_few_reviews(tmp_path: pathlib.Path) -> None:
 def test_the_reviews_are_asked_for_in_one_sentence(tmp_path: pathlib.Path) -> None:
     finished = bench(TFDS_DATA_DIR=str(tmp_path))
     assert finished.returncode == 1
-    assert finished.stderr.splitlines() == [
+    # TensorFlow 2.21 has notes of its own, before.
+    assert finished.stderr.splitlines()[-1] == (
         "make bench needs TFDS_DATA_DIR, the directory with the prepared imdb_reviews, and it is "
         f"{str(tmp_path)!r}."
-    ]
+    )
 
 
 def test_ratios_are_judged_by_their_own_side_of_the_bound() -> None:
