@@ -131,7 +131,8 @@ def test_large_embeddings_are_not_copied(tmp_path: pathlib.Path) -> None:
     )
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         peak = pool.apply(_peak_of_export, (str(tmp_path / "1"), 300_000, 300, options))
-    assert size < peak < 1.3 * size + 250 * 2**20
+    # Labels of 100,000 rows, and slices of the table that is written beside them.
+    assert size < peak < 1.3 * size + 300 * 2**20
 
 
 def _peak_of_export(directory: str, rows: int, dimensions: int, options: ExportOptions) -> int:
