@@ -64,7 +64,7 @@ def _trained(saved_model: str) -> list[_Row]:
 def _served(projection: pathlib.Path) -> list[_Row]:
     """Asks a TensorBoard for the rows, over HTTP as its page does."""
     server = TensorBoard()
-    server.configure(logdir=str(projection), port=0, load_fast="false")
+    server.configure(logdir=str(projection), port=0, load_fast="false", reload_interval=0)
     url = server.launch()
 
     def ask(what: str, **query: str) -> bytes:
