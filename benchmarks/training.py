@@ -21,7 +21,8 @@ from components.embedding_trainer import saved_model
 from components.embedding_trainer.input_pipeline import ExampleFiles, make_batches, summarize
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.training import train
-from components.text import embedding_rows, read_vocabulary
+from components.text.features import input_dim
+from components.text.vocabulary import read_vocabulary
 
 _BATCH = 1024
 
@@ -36,7 +37,7 @@ def main() -> None:
     summary = summarize(files)
     build = functools.partial(
         build_model,
-        embedding_rows(len(read_vocabulary(transform_output))),
+        input_dim(len(read_vocabulary(transform_output))),
         options.embedding_dim,
         options.hidden_units,
         summary.classes,

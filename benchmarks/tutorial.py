@@ -27,7 +27,7 @@ import tensorflow_datasets as tfds
 from tensorboard.plugins import projector
 
 from benchmarks import setting
-from components.projector_exporter.verify import verify
+from components.projector_directory.verify import verify
 
 DIMENSIONS = 16
 VOCABULARY_SIZE = 2**13

@@ -40,7 +40,6 @@ class EmbeddingProjection(tfx.dsl.Artifact):
           - `neighbors.tsv`: The nearest neighbors of the probe words.
           - `projection.png`: A picture of the last layout.
           - `embedding.arrow`, `embedding.parquet`: All words with their vectors, if asked for.
-          - `bytes/`: The exported rows in raw files, if asked for.
           - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.
     """
 

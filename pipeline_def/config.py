@@ -20,6 +20,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from components.embedding_trainer.options import TrainingOptions
 from components.projector_exporter.options import ExportOptions
+from components.text.options import VocabularyOptions
 
 SAMPLE = pathlib.Path(__file__).parent / "configs" / "sample.yaml"
 _OVERRIDE = "PIPELINE__"
@@ -97,18 +98,6 @@ class Dataset(_Section):
     """Dotted module whose import registers the dataset's builder, for a dataset of one's own."""
     schema_file: LocalPath | None = None
     """Curated schema in TensorFlow Metadata text format; ``None``: inferred by SchemaGen."""
-
-
-class Vocabulary(_Section):
-    """What a token is and which tokens have a row in the embedding."""
-
-    tokenizer: Literal["words", "subwords"] = "words"
-    size: PositiveInt = 10_000
-    """Tokens at most, the most frequent first."""
-    skip_top: NonNegativeInt = 0
-    """How many of the most frequent tokens are left out."""
-    min_frequency: PositiveInt = 1
-    """How often a token must occur in the training reviews."""
 
 
 class Evaluation(_Section):
@@ -214,7 +203,8 @@ class PipelineConfig(_Section):
     """Directory, or URI, that gets a copy of each new projection, for a TensorBoard that is always
     on; ``None``: no copies."""
     dataset: Dataset
-    vocabulary: Vocabulary = Vocabulary()
+    vocabulary: VocabularyOptions = VocabularyOptions()
+    """What a token is."""
     training: TrainingOptions = TrainingOptions()
     """How EmbeddingTrainer trains."""
     projection: ExportOptions = ExportOptions()

@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
-from components import EmbeddingTrainer, ProjectorExporter, TfdsExampleGen, metrics, text
-from components.baseline import PreviousBlessedModelStrategy
+from components import EmbeddingTrainer, ProjectorExporter, TfdsExampleGen
 from components.code_digest import source_digest
-from pipeline_def.config import Database, Dataset, Evaluation, PipelineConfig, Vocabulary
+from components.evaluation import PreviousBlessedModelStrategy, eval_config
+from components.text.options import VocabularyOptions
+from pipeline_def.config import Database, Dataset, PipelineConfig
 
 TRAIN, EVAL = "train", "eval"
 
@@ -71,7 +71,7 @@ def create_pipeline(config: PipelineConfig, site: Site | None = None) -> tfx.dsl
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         raw_examples=examples,
-        **dataclasses.asdict(config.training),
+        options=config.training,
     )
     model = trainer.outputs["model"]
     baseline = site.baseline(model)
@@ -80,7 +80,9 @@ def create_pipeline(config: PipelineConfig, site: Site | None = None) -> tfx.dsl
         examples=examples,
         model=model,
         baseline_model=baseline_model,
-        eval_config=eval_config(config.evaluation),
+        eval_config=eval_config(
+            config.evaluation.min_accuracy, config.evaluation.max_accuracy_drop
+        ),
         example_splits=[EVAL],
     )
     exporter = ProjectorExporter(
@@ -116,49 +118,6 @@ def create_pipeline(config: PipelineConfig, site: Site | None = None) -> tfx.dsl
             # Of no effect here, but without it TFX packages its own sources for each component, as
             # workers in containers would need them: a second and a half each.
             "--sdk_container_image=local",
-        ],
-    )
-
-
-def eval_config(evaluation: Evaluation) -> tfma.EvalConfig:
-    """Makes the gate: accuracy on the eval split, absolute and against the baseline.
-
-    Args:
-        evaluation: The bounds.
-
-    Returns:
-        A configuration of TensorFlow Model Analysis.
-    """
-    threshold = tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": evaluation.min_accuracy}),
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-            absolute={"value": -evaluation.max_accuracy_drop},
-        ),
-    )
-    return tfma.EvalConfig(
-        model_specs=[
-            tfma.ModelSpec(
-                signature_name="serving_default",
-                label_key=text.LABEL,
-                prediction_key="probabilities",
-            )
-        ],
-        slicing_specs=[tfma.SlicingSpec()],
-        metrics_specs=[
-            tfma.MetricsSpec(
-                metrics=[
-                    tfma.MetricConfig(class_name="ExampleCount"),
-                    tfma.MetricConfig(
-                        class_name="SparseCategoricalCrossentropy", module=metrics.__name__
-                    ),
-                    tfma.MetricConfig(
-                        class_name="SparseCategoricalAccuracy",
-                        module=metrics.__name__,
-                        threshold=threshold,
-                    ),
-                ]
-            )
         ],
     )
 
@@ -259,7 +218,9 @@ def _schema(dataset: Dataset, statistics: Any) -> tfx.types.BaseComponent:
     return schema_gen
 
 
-def _transform(vocabulary: Vocabulary, examples: Any, schema: Any) -> tfx.components.Transform:
+def _transform(
+    vocabulary: VocabularyOptions, examples: Any, schema: Any
+) -> tfx.components.Transform:
     return tfx.components.Transform(
         examples=examples,
         schema=schema,
@@ -268,13 +229,8 @@ def _transform(vocabulary: Vocabulary, examples: Any, schema: Any) -> tfx.compon
         # model itself, as in serving.
         splits_config=tfx.proto.SplitsConfig(analyze=[TRAIN], transform=[TRAIN]),
         custom_config={
-            "tokenizer": vocabulary.tokenizer,
-            "vocabulary_size": vocabulary.size,
-            "skip_top": vocabulary.skip_top,
-            "min_frequency": vocabulary.min_frequency,
-            "code_digest": source_digest(
-                "components.text", "components.vocabulary", "components.wordpiece"
-            ),
+            **dataclasses.asdict(vocabulary),
+            "code_digest": source_digest("components.text"),
         },
         disable_statistics=True,  # Nobody reads those of the token ids.
     )

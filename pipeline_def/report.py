@@ -13,9 +13,9 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact, Event
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import artifact_utils
 
-from components import text
 from components.artifacts import projection_directory
 from components.projector_exporter.export import NEIGHBORS
+from components.text.features import VOCABULARY
 
 
 def outputs_of(store: MetadataStore, execution_id: int) -> list[Artifact]:
@@ -133,7 +133,7 @@ def _anomalies(artifact: Artifact) -> str:
 
 def _transform_graph(artifact: Artifact) -> str:
     output = tft.TFTransformOutput(artifact.uri)
-    return f"{output.vocabulary_size_by_name(text.VOCABULARY):,} tokens"
+    return f"{output.vocabulary_size_by_name(VOCABULARY):,} tokens"
 
 
 def _model(artifact: Artifact) -> str:

@@ -1,6 +1,5 @@
 """The component's interface."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 
@@ -10,21 +9,17 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import system_executions
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from components import execution_properties
 from components.code_digest import source_digest
 from components.embedding_trainer.executor import Executor
 from components.embedding_trainer.options import TrainingOptions
-
-_DEFAULTS = TrainingOptions()
 
 
 class EmbeddingTrainerSpec(ComponentSpec):
     """The types of what EmbeddingTrainer takes and gives."""
 
     PARAMETERS = {  # noqa: RUF012  (TFX's own form)
-        **{
-            field.name: ExecutionParameter(type=field.type)
-            for field in dataclasses.fields(TrainingOptions)
-        },
+        **execution_properties.parameters(TrainingOptions),
         # A JSON list.
         "train_splits": ExecutionParameter(type=str),
         "code_digest": ExecutionParameter(type=str),
@@ -33,9 +28,6 @@ class EmbeddingTrainerSpec(ComponentSpec):
         "examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples),
         "transform_graph": ChannelParameter(type=tfx.types.standard_artifacts.TransformGraph),
         "raw_examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples, optional=True),
-        "hyperparameters": ChannelParameter(
-            type=tfx.types.standard_artifacts.HyperParameters, optional=True
-        ),
         "base_model": ChannelParameter(type=tfx.types.standard_artifacts.Model, optional=True),
     }
     OUTPUTS = {  # noqa: RUF012
@@ -55,7 +47,7 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
             raw_examples=example_gen.outputs["examples"],
-            embedding_dim=32,
+            options=TrainingOptions(embedding_dim=32),
         )
 
     Outputs:
@@ -71,19 +63,9 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
         examples: types.BaseChannel,
         transform_graph: types.BaseChannel,
         raw_examples: types.BaseChannel | None = None,
-        hyperparameters: types.BaseChannel | None = None,
         base_model: types.BaseChannel | None = None,
         *,
-        embedding_dim: int = _DEFAULTS.embedding_dim,
-        hidden_units: int = _DEFAULTS.hidden_units,
-        epochs: int = _DEFAULTS.epochs,
-        batch_size: int = _DEFAULTS.batch_size,
-        learning_rate: float = _DEFAULTS.learning_rate,
-        seed: int = _DEFAULTS.seed,
-        strategy: str = _DEFAULTS.strategy,
-        max_tokens_per_example: int = _DEFAULTS.max_tokens_per_example,
-        validation_fraction: float = _DEFAULTS.validation_fraction,
-        early_stopping_patience: int = _DEFAULTS.early_stopping_patience,
+        options: TrainingOptions | None = None,
         train_splits: Sequence[str] = ("train",),
     ) -> None:
         """Checks the options and makes the component.
@@ -93,38 +75,14 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
             transform_graph: The TransformGraph of the same Transform.
             raw_examples: The Examples of TfdsExampleGen, which know the classes by name; without
                 them there are as many classes as the largest label among `examples` says.
-            hyperparameters: HyperParameters of a Tuner, whose values take the place of
-                `embedding_dim`, `hidden_units`, `epochs`, `batch_size` and `learning_rate`.
             base_model: A Model of another EmbeddingTrainer to start from.
-            embedding_dim: See `TrainingOptions`, as for all that follow.
-            hidden_units: See there.
-            epochs: See there.
-            batch_size: See there.
-            learning_rate: See there.
-            seed: See there.
-            strategy: See there.
-            max_tokens_per_example: See there.
-            validation_fraction: See there.
-            early_stopping_patience: See there.
+            options: How to train; None for the defaults.
             train_splits: The splits to train on. No other split is read, so that one kept for
                 the Evaluator has no part in when training stops.
 
         Raises:
-            TypeError: An option is of another type.
-            ValueError: An option is out of range.
+            ValueError: `train_splits` is not a list of names.
         """
-        options = TrainingOptions(
-            embedding_dim=embedding_dim,
-            hidden_units=hidden_units,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            seed=seed,
-            strategy=strategy,
-            max_tokens_per_example=max_tokens_per_example,
-            validation_fraction=validation_fraction,
-            early_stopping_patience=early_stopping_patience,
-        )
         if isinstance(train_splits, str) or not train_splits:
             raise ValueError(f"train_splits is {train_splits!r}; expected a list like ['train'].")
         super().__init__(
@@ -132,7 +90,6 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
                 examples=examples,
                 transform_graph=transform_graph,
                 raw_examples=raw_examples,
-                hyperparameters=hyperparameters,
                 base_model=base_model,
                 model=types.Channel(type=tfx.types.standard_artifacts.Model),
                 model_run=types.Channel(type=tfx.types.standard_artifacts.ModelRun),
@@ -140,6 +97,6 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
                 code_digest=source_digest(
                     "components.embedding_trainer", "components.artifacts", "components.text"
                 ),
-                **dataclasses.asdict(options),
+                **execution_properties.to_properties(options or TrainingOptions()),
             )
         )

@@ -1,6 +1,5 @@
 """Artifacts in, artifacts out; the work is done by plain functions."""
 
-import dataclasses
 import json
 import os
 from typing import Any
@@ -11,8 +10,9 @@ import tensorflow_transform as tft
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
-from tfx.utils import io_utils, path_utils
+from tfx.utils import path_utils
 
+from components import execution_properties
 from components.artifacts import class_names
 from components.embedding_trainer import saved_model
 from components.embedding_trainer.input_pipeline import ExampleFiles, Summary, summarize
@@ -25,7 +25,8 @@ from components.embedding_trainer.strategy import (
     wait_for_workers,
 )
 from components.embedding_trainer.training import Outcome, train
-from components.text import embedding_rows, read_vocabulary
+from components.text.features import input_dim
+from components.text.vocabulary import read_vocabulary
 
 
 class Executor(base_executor.BaseExecutor):
@@ -40,19 +41,18 @@ class Executor(base_executor.BaseExecutor):
         """Trains a model; of several workers the chief alone writes it.
 
         Args:
-            input_dict: `examples`, `transform_graph`, and optionally `raw_examples`,
-                `hyperparameters` and `base_model`.
+            input_dict: `examples`, `transform_graph`, and optionally `raw_examples` and
+                `base_model`.
             output_dict: `model` and `model_run`.
             exec_properties: The parameters of EmbeddingTrainerSpec.
 
         Raises:
-            ValueError: The examples, the vocabulary, the hyperparameters or the base model are of
-                no use; the message says why.
+            ValueError: The examples, the vocabulary or the base model cannot be used.
             FloatingPointError: The loss or a weight became NaN or infinite.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         # First of all: it must come before any other use of TensorFlow.
-        options = _read_options(input_dict, exec_properties)
+        options = execution_properties.from_properties(TrainingOptions, exec_properties)
         strategy_name, strategy = create_strategy(options.strategy)
         transform_output = tft.TFTransformOutput(
             artifact_utils.get_single_uri(input_dict["transform_graph"])
@@ -68,7 +68,7 @@ class Executor(base_executor.BaseExecutor):
 
         def build() -> keras.Model:
             return build_model(
-                embedding_rows(len(vocabulary)),
+                input_dim(len(vocabulary)),
                 options.embedding_dim,
                 options.hidden_units,
                 summary.classes,
@@ -91,24 +91,11 @@ class Executor(base_executor.BaseExecutor):
             model.set_weights(outcome.weights)
             artifact = artifact_utils.get_single_instance(output_dict["model"])
             directory = path_utils.serving_model_dir(artifact.uri)
-            saved_model.save(model, transform_output, options.max_tokens_per_example, directory)
+            saved_model.save(model, transform_output, options.max_sequence_length, directory)
             replicas = strategy.num_replicas_in_sync
             _record(artifact, options, strategy_name, replicas, summary, outcome)
             artifact.set_string_custom_property("class_names", json.dumps(names))
         wait_for_workers(strategy)
-
-
-def _read_options(
-    input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any]
-) -> TrainingOptions:
-    names = [field.name for field in dataclasses.fields(TrainingOptions)]
-    options = TrainingOptions(**{name: exec_properties[name] for name in names})
-    if not input_dict.get("hyperparameters"):
-        return options
-    path = io_utils.get_only_uri_in_dir(
-        artifact_utils.get_single_uri(input_dict["hyperparameters"])
-    )
-    return options.tuned(json.loads(io_utils.read_string_file(path)), path)
 
 
 def _list_files(examples: list[types.Artifact], splits: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.text import LABEL, PADDING_ID, TOKEN_IDS
+from components.text.features import LABEL, PADDING_ID, TOKEN_IDS
 
 # Records, some hundred bytes each, among which the next one is chosen.
 _SHUFFLE_RECORDS = 50_000

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from components.text import PADDING_ID
+from components.text.features import PADDING_ID
 
 
 @keras.saving.register_keras_serializable(package="embedding_projector")

@@ -11,14 +11,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.embedding_trainer.model import class_logits, named_variables
-from components.text import (
-    FIRST_TOKEN_ID,
-    PADDING_ID,
-    TEXT,
-    TOKEN_IDS,
-    embedding_rows,
-    read_served_vocabulary,
-)
+from components.text.features import FIRST_TOKEN_ID, PADDING_ID, TEXT, TOKEN_IDS, input_dim
+from components.text.vocabulary import read_served_vocabulary
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -101,10 +95,10 @@ def take_over(model: keras.Model, vocabulary: Sequence[str], directory: str) -> 
     base = _read_weights(directory, variables)
     base_vocabulary = [token.decode("utf-8") for token in read_served_vocabulary(directory) or []]
     embedding = variables["embedding"].numpy()
-    if base["embedding"].shape != (embedding_rows(len(base_vocabulary)), embedding.shape[1]):
+    if base["embedding"].shape != (input_dim(len(base_vocabulary)), embedding.shape[1]):
         raise ValueError(
             f"{directory}: the base model's embedding has the shape {base['embedding'].shape}; "
-            f"expected {embedding_rows(len(base_vocabulary))} rows for its {len(base_vocabulary)} "
+            f"expected {input_dim(len(base_vocabulary))} rows for its {len(base_vocabulary)} "
             f"tokens and {embedding.shape[1]} columns. Set embedding_dim to that of the base "
             "model, or leave base_model out."
         )

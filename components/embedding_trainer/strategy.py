@@ -13,7 +13,7 @@ def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
     joined later.
 
     Args:
-        name: One of `options.STRATEGIES`. 'auto' takes the first that applies: 'tpu' if a TPU is
+        name: See `TrainingOptions.strategy`. 'auto' takes the first that applies: 'tpu' if a TPU is
             attached or TPU_NAME is set, 'multi_worker_mirrored' if TF_CONFIG has more than one
             worker, 'mirrored' if there is more than one GPU, else 'one_device'.
 

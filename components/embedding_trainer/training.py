@@ -149,7 +149,7 @@ def _make_pass(
             context,
             steps=steps,
             batch_size=options.batch_size,
-            max_tokens=options.max_tokens_per_example,
+            max_tokens=options.max_sequence_length,
             static_length=isinstance(strategy, tf.distribute.TPUStrategy),
             validation=optimizer is None,
             seed=options.seed,

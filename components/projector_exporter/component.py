@@ -4,12 +4,13 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from components import execution_properties
 from components.artifacts import EmbeddingProjection
 from components.code_digest import source_digest
+from components.projector_directory.runs import check_prefix
 from components.projector_exporter.executor import Executor
-from components.projector_exporter.options import ExportOptions, to_properties
-from components.projector_exporter.runs import check_prefix
-from components.text import FIRST_TOKEN_ID, VOCABULARY
+from components.projector_exporter.options import ExportOptions
+from components.text.features import FIRST_TOKEN_ID, VOCABULARY
 
 
 class ProjectorExporterSpec(ComponentSpec):
@@ -21,10 +22,7 @@ class ProjectorExporterSpec(ComponentSpec):
         "vocabulary": ExecutionParameter(type=str),
         "run_prefix": ExecutionParameter(type=str),
         "publish_dir": ExecutionParameter(type=str, optional=True),
-        **{
-            name: ExecutionParameter(type=type(value))
-            for name, value in to_properties(ExportOptions()).items()
-        },
+        **execution_properties.parameters(ExportOptions),
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
@@ -102,7 +100,7 @@ class ProjectorExporter(tfx.types.BaseComponent):
                 transform_graph=transform_graph,
                 examples=examples,
                 baseline_model=baseline_model,
-                **to_properties(options or ExportOptions()),
+                **execution_properties.to_properties(options or ExportOptions()),
                 projection=tfx.dsl.Channel(type=EmbeddingProjection),
                 embedding=embedding,
                 first_token_id=first_token_id,
@@ -110,7 +108,11 @@ class ProjectorExporter(tfx.types.BaseComponent):
                 run_prefix=run_prefix,
                 publish_dir=publish_dir,
                 code_digest=source_digest(
-                    "components.projector_exporter", "components.artifacts", "components.text"
+                    "components.projector_exporter",
+                    "components.projector_directory",
+                    "components.vectors",
+                    "components.text",
+                    "components.artifacts",
                 ),
             )
         )

@@ -13,14 +13,16 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components import execution_properties
 from components.artifacts import class_names, projection_directory
-from components.projector_exporter.columns import token_probabilities
-from components.projector_exporter.embedding import read_embedding
+from components.projector_directory.runs import publish_run, run_name
 from components.projector_exporter.export import Embedding, export_embedding
-from components.projector_exporter.neighbors import overlap_at_k
-from components.projector_exporter.options import from_properties
-from components.projector_exporter.runs import publish_run, run_name
-from components.text import VOCABULARY, read_served_vocabulary, read_token_counts
+from components.projector_exporter.options import ExportOptions
+from components.projector_exporter.words import token_probabilities
+from components.text.features import VOCABULARY
+from components.text.vocabulary import read_served_vocabulary, read_token_counts
+from components.vectors.neighbors import overlap_at_k
+from components.vectors.saved_embedding import read_embedding
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -60,7 +62,11 @@ class Executor(BaseExecutor):
         projection = artifact_utils.get_single_instance(output_dict["projection"])
         projection.run_name = run_name(exec_properties["run_prefix"])
         directory = projection_directory(projection.mlmd_artifact)
-        export = export_embedding(directory, embedding, from_properties(exec_properties))
+        export = export_embedding(
+            directory,
+            embedding,
+            execution_properties.from_properties(ExportOptions, exec_properties),
+        )
         projection.rows = export.rows
         projection.dimensions = export.dimensions
         projection.source_variable = source_variable

@@ -8,22 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from components.projector_exporter import metadata
-from components.projector_exporter.bookmarks import NO_COLOR, encode_bookmarks
-from components.projector_exporter.columns import (
-    MODEL_COLUMNS,
+from components.projector_directory import metadata
+from components.projector_directory.bookmarks import NO_COLOR, encode_bookmarks
+from components.projector_directory.tensors import Tensors
+from components.projector_directory.writer import write_projection
+from components.projector_exporter.options import ExportOptions
+from components.projector_exporter.picture import draw_picture
+from components.projector_exporter.tables import Table, write_arrow, write_parquet
+from components.projector_exporter.words import (
     log_odds,
     make_columns,
     row_lengths,
 )
-from components.projector_exporter.layouts import Layout, compute_layouts
-from components.projector_exporter.neighbors import probe_neighbors
-from components.projector_exporter.options import ExportOptions
-from components.projector_exporter.picture import draw_picture
-from components.projector_exporter.rows import select_rows, slices, take_rows, unit_rows
-from components.projector_exporter.table import Table, write_arrow, write_parquet
-from components.projector_exporter.tensors import Tensors
-from components.projector_exporter.writer import write_projection
+from components.vectors.layouts import Layout, compute_layouts
+from components.vectors.neighbors import probe_neighbors
+from components.vectors.rows import slices, unit_rows
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -75,7 +74,7 @@ def export_embedding(
 ) -> Export:
     """Exports an embedding for TensorBoard's Embedding Projector.
 
-    Holds no second copy of the embedding, but for the selected rows under the policy 'stratified'.
+    Holds no second copy of the embedding.
 
     An embedding with two columns gets a third one of zeros, because the 3-D view is blank without;
     distances and angles stay the same.
@@ -94,10 +93,17 @@ def export_embedding(
     """
     options = options or ExportOptions()
     _check(embedding)
-    rows = _select(embedding, options)
-    probabilities, columns = _columns(embedding, options)
-    points = take_rows(embedding.matrix, rows)
-    tensors = _tensors(points, options.normalized)
+    rows = min(len(embedding.tokens), options.max_rows)
+    if rows < len(embedding.tokens):
+        _LOGGER.warning(
+            "TensorBoard gets the %d most frequent of %d tokens; %d are left out.",
+            rows,
+            len(embedding.tokens),
+            len(embedding.tokens) - rows,
+        )
+    probabilities, columns = _columns(embedding)
+    points = embedding.matrix[:rows]
+    tensors = _tensors(points)
     layouts = _layouts(points, options)
     bookmarks = None
     extras: dict[str, Callable[[str], None]] = {}
@@ -107,24 +113,23 @@ def export_embedding(
             tensors.shape,
             color_by="strength" if "strength" in columns else NO_COLOR,
         )
-        picture = _picture(embedding, rows, list(layouts.values())[-1], probabilities)
+        picture = _picture(embedding, list(layouts.values())[-1], probabilities)
         extras[PICTURE] = functools.partial(_write, picture)
     if options.probe_words:
         extras[NEIGHBORS] = functools.partial(_write, _neighbors(embedding, options.probe_words))
     if formats := _TABLES.keys() & options.formats:
-        positions = _positions(layouts, rows, len(embedding.tokens))
+        positions = _positions(layouts, len(embedding.tokens))
         table = Table(columns, embedding.matrix, positions)
         for name in formats:
             extras[f"embedding.{name}"] = functools.partial(_TABLES[name], table=table)
     write_projection(
         directory,
         tensors,
-        {name: take_rows(column, rows) for name, column in columns.items()},
+        {name: column[:rows] for name, column in columns.items()},
         bookmarks,
-        with_bytes="bytes" in options.formats,
         extras=extras,
     )
-    return Export(len(rows), embedding.matrix.shape[1], len(embedding.tokens) - len(rows))
+    return Export(rows, embedding.matrix.shape[1], len(embedding.tokens) - rows)
 
 
 def _check(embedding: Embedding) -> None:
@@ -147,28 +152,12 @@ def _check(embedding: Embedding) -> None:
         )
 
 
-def _select(embedding: Embedding, options: ExportOptions) -> np.ndarray:
-    count = len(embedding.tokens)
-    rows = select_rows(count, options.max_rows, options.row_policy)
-    if len(rows) < count:
-        _LOGGER.warning(
-            "TensorBoard gets %d of %d tokens (%s); %d are left out.",
-            len(rows),
-            count,
-            options.row_policy.replace("_", " "),
-            count - len(rows),
-        )
-    return rows
-
-
 def _columns(
-    embedding: Embedding, options: ExportOptions
+    embedding: Embedding,
 ) -> tuple[np.ndarray | None, dict[str, Sequence[bytes] | np.ndarray]]:
-    """Gives what the model says, if it is asked, and the columns, both of the whole vocabulary."""
+    """Gives what the model says and the columns, both of the whole vocabulary."""
     ids = np.arange(len(embedding.tokens)) + embedding.first_token_id
-    # Who wants none of its columns does not pay for the model, which is larger than the embedding.
-    asked = not MODEL_COLUMNS.isdisjoint(options.columns)
-    probabilities = embedding.classify(ids) if asked else None
+    probabilities = embedding.classify(ids)
     return probabilities, make_columns(
         embedding.tokens,
         ids,
@@ -176,19 +165,17 @@ def _columns(
         counts=embedding.counts,
         probabilities=probabilities,
         class_names=embedding.class_names,
-        columns=options.columns,
         first_token_id=embedding.first_token_id,
     )
 
 
-def _tensors(points: np.ndarray, normalized: bool) -> Tensors:
+def _tensors(points: np.ndarray) -> Tensors:
     rows, columns = points.shape
     read: dict[str, Callable[[slice], np.ndarray]] = {"embedding": points.__getitem__}
     if columns == 2:
         _LOGGER.warning("The embedding has 2 columns: a third one of zeros is added to be drawn.")
         read["embedding"] = lambda part: np.pad(points[part], ((0, 0), (0, 1)))
-    if normalized:
-        read["normalized"] = lambda part: unit_rows(read["embedding"](part))
+    read["normalized"] = lambda part: unit_rows(read["embedding"](part))
     return Tensors((rows, max(3, columns)), read)
 
 
@@ -197,19 +184,17 @@ def _layouts(points: np.ndarray, options: ExportOptions) -> dict[str, Layout]:
     if not options.layouts:
         return {}
     names = list(dict.fromkeys(("pca", *options.layouts)))  # TensorBoard wants PCA with the others.
-    layouts = compute_layouts(points, names, options.seed, options.layout_rows)
+    layouts = compute_layouts(points, names, options.layout_rows)
     return dict(zip(names, layouts, strict=True))
 
 
-def _positions(
-    layouts: Mapping[str, Layout], rows: np.ndarray, count: int
-) -> dict[str, np.ndarray]:
+def _positions(layouts: Mapping[str, Layout], count: int) -> dict[str, np.ndarray]:
     """Gives every word of the vocabulary its places, NaN where it has none."""
     columns = {}
     for name, layout in layouts.items():
         for axis, letter in enumerate("xy"):
             column = np.full(count, np.nan, np.float32)
-            column[rows[: len(layout.positions)]] = layout.positions[:, axis]
+            column[: len(layout.positions)] = layout.positions[:, axis]
             columns[f"{name}_{letter}"] = column
     return columns
 
@@ -223,16 +208,14 @@ def _neighbors(embedding: Embedding, probe_words: Sequence[str]) -> bytes:
     return metadata.encode_table(neighbors.columns)
 
 
-def _picture(
-    embedding: Embedding, rows: np.ndarray, layout: Layout, probabilities: np.ndarray | None
-) -> bytes:
-    rows = rows[: len(layout.positions)]
-    labels = [metadata.escape(token) for token in take_rows(embedding.tokens, rows)]
+def _picture(embedding: Embedding, layout: Layout, probabilities: np.ndarray | None) -> bytes:
+    rows = slice(len(layout.positions))
+    labels = [metadata.escape(token) for token in embedding.tokens[rows]]
     names = embedding.class_names
     values: np.ndarray | list[str]
     limits = None
     if probabilities is None:
-        values = row_lengths(take_rows(embedding.matrix, rows))
+        values = row_lengths(embedding.matrix[rows])
         values_name = "norm"
     elif probabilities.shape[1] == 2:
         values = log_odds(probabilities[rows])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from components.text import LABEL, TEXT
+from components.text.features import LABEL, TEXT
 from components.tfds_example_gen.records import READABLE_FORMATS, ExampleReader, RecordRange
 
 _NAME = re.compile(

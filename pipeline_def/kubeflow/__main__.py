@@ -3,14 +3,13 @@
 import argparse
 import os
 import pathlib
-import shlex
 import sys
 from typing import Any
 
 import yaml
 
 from pipeline_def.config import PipelineConfig, load
-from pipeline_def.kubeflow import arguments, following
+from pipeline_def.kubeflow import following
 from pipeline_def.kubeflow.client import Cluster, ClusterError, unique_name
 
 _HOST = "KF_PIPELINES_ENDPOINT"  # As kfp calls it.
@@ -70,27 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     submitting.add_argument("--service-account", help="Kubernetes service account of the steps.")
     submitting.add_argument("--pipeline-root", help="URI of the directory for the run's outputs.")
     submitting.add_argument(
-        "--arg",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="A parameter of the pipeline; may be repeated.",
-    )
-    submitting.add_argument(
         "--wait", action="store_true", help="Follow the run; exit with 1 if it fails."
     )
 
-    fetching = commands.add_parser(
-        "fetch-projection",
-        parents=[cluster],
-        help="Download the projection of a run and open it in TensorBoard.",
-    )
-    fetching.set_defaults(command=_fetch)
-    fetching.add_argument("--run", required=True, help="Id of the run: the end of its link.")
-    fetching.add_argument(
-        "--output", type=pathlib.Path, help="A new directory. Default: output/kubeflow/RUN"
-    )
-    fetching.add_argument("--download-only", action="store_true", help="Start no TensorBoard.")
     return parser
 
 
@@ -135,11 +116,9 @@ def _submit(options: argparse.Namespace) -> int:
     cluster = _cluster(options)
     config, pipeline = _compiled()
     spec = next(yaml.safe_load_all(pipeline))
-    given = arguments.parse(options.arg, spec)
     run_id = cluster.start(
         _uploaded(cluster, config, pipeline),
         unique_name(config.name),
-        given,
         options.experiment,
         options.pipeline_root,
         options.service_account,
@@ -160,35 +139,7 @@ def _submit(options: argparse.Namespace) -> int:
         said = f": {run.error.message}" if run.error and run.error.message else ""
         print(f"\n{culprit}{said}; its log is in {link}", file=sys.stderr)
         return 1
-    print(f"\nSee it:      python -m pipeline_def.kubeflow {_fetching(options, run_id)}")
     return 0
-
-
-def _fetching(options: argparse.Namespace, run_id: str) -> str:
-    """The command that shows what a run made, asked for in the same way."""
-    same = {
-        "--host": options.host,
-        "--namespace": options.namespace,
-        "--token-file": options.token_file,
-    }
-    given = [str(word) for option, value in same.items() if value for word in (option, value)]
-    return shlex.join(["fetch-projection", "--run", run_id, *given])
-
-
-def _fetch(options: argparse.Namespace) -> int:
-    directory = options.output or pathlib.Path("output", "kubeflow", options.run)
-    if directory.exists():  # A run never changes its projection.
-        print(f"Projection:  {directory}, fetched before")
-    else:
-        cluster = _cluster(options)
-        from pipeline_def.kubeflow.fetch import fetch_projection  # TFX takes seconds to import.
-
-        fetch_projection(cluster, options.run, directory)
-        print(f"Projection:  {directory}")
-    if options.download_only:
-        return 0
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", "--logdir", str(directory)])
 
 
 def _cluster(options: argparse.Namespace) -> Cluster:

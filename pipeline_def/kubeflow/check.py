@@ -10,10 +10,11 @@ import numpy as np
 from tensorboard.program import TensorBoard
 from tfx.utils import path_utils
 
-from components import text
-from components.projector_exporter import metadata, reader
-from components.projector_exporter.embedding import read_embedding
-from components.projector_exporter.verify import verify
+from components.projector_directory import metadata, reader
+from components.projector_directory.verify import verify
+from components.text.features import FIRST_TOKEN_ID, VOCABULARY
+from components.text.vocabulary import read_served_vocabulary
+from components.vectors.saved_embedding import read_embedding
 
 # A word, its id and its vector.
 _Row = tuple[bytes, int, list[float]]
@@ -54,11 +55,11 @@ def _output(run: pathlib.Path, key: str) -> pathlib.Path:
 
 def _trained(saved_model: str) -> list[_Row]:
     """Reads the rows of a model as it is served."""
-    tokens = text.read_served_vocabulary(saved_model)
+    tokens = read_served_vocabulary(saved_model)
     if not tokens:
-        raise ValueError(f"{saved_model} has no vocabulary {text.VOCABULARY!r} to be served with.")
-    _, matrix = read_embedding(saved_model, len(tokens), first_token_id=text.FIRST_TOKEN_ID)
-    return list(zip(tokens, itertools.count(text.FIRST_TOKEN_ID), matrix.tolist(), strict=False))
+        raise ValueError(f"{saved_model} has no vocabulary {VOCABULARY!r} to be served with.")
+    _, matrix = read_embedding(saved_model, len(tokens), first_token_id=FIRST_TOKEN_ID)
+    return list(zip(tokens, itertools.count(FIRST_TOKEN_ID), matrix.tolist(), strict=False))
 
 
 def _served(projection: pathlib.Path) -> list[_Row]:

@@ -17,7 +17,6 @@ import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import kfp
 import kfp_server_api
@@ -110,7 +109,6 @@ class Cluster:
         self,
         version: kfp_server_api.V2beta1PipelineVersion,
         name: str,
-        arguments: Mapping[str, Any],
         experiment: str = "Default",
         pipeline_root: str | None = None,
         service_account: str | None = None,
@@ -120,7 +118,6 @@ class Cluster:
         Args:
             version: What to run.
             name: How the run is called.
-            arguments: Values of the pipeline's parameters.
             experiment: Name of the experiment that the run belongs to, made if there is none.
             pipeline_root: URI of a directory for the outputs; None: where the pipeline or the
                 cluster says.
@@ -138,7 +135,6 @@ class Cluster:
             run = self._client.run_pipeline(
                 group.experiment_id,
                 name,
-                params=dict(arguments),
                 pipeline_id=version.pipeline_id,
                 version_id=version.pipeline_version_id,
                 pipeline_root=pipeline_root,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.projector_exporter.bookmarks import encode_bookmarks
-from components.projector_exporter.layouts import Layout, compute_layouts
+from components.projector_directory.bookmarks import encode_bookmarks
+from components.vectors.layouts import Layout, compute_layouts
 from tests.browser.projector_page import MARKS, ProjectorPage
 from tests.tensorboard import TensorBoard
 

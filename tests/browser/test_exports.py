@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import tensorflow_transform as tft
 
-from components.projector_exporter.embedding import read_embedding
+from components.projector_directory.metadata import escape, unescape
+from components.projector_directory.tensors import VARIABLE
 from components.projector_exporter.export import Embedding, export_embedding
-from components.projector_exporter.metadata import escape, unescape
-from components.projector_exporter.tensors import VARIABLE
-from components.text import read_vocabulary
+from components.text.vocabulary import read_vocabulary
+from components.vectors.saved_embedding import read_embedding
 from tests.browser.projector_page import MARKS, ProjectorPage
 from tests.tensorboard import TensorBoard
 

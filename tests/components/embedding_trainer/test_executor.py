@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
-from components.text import FIRST_TOKEN_ID, LABEL, TOKEN_IDS
+from components.text.features import FIRST_TOKEN_ID, LABEL, TOKEN_IDS
 
 from . import harness
 

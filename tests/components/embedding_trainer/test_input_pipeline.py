@@ -11,7 +11,7 @@ from components.embedding_trainer.input_pipeline import (
     make_batches,
     summarize,
 )
-from components.text import LABEL, TOKEN_IDS
+from components.text.features import LABEL, TOKEN_IDS
 
 from . import harness
 

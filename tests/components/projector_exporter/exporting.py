@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from components.projector_directory.tensors import VARIABLE
 from components.projector_exporter.export import Embedding, Export, export_embedding
 from components.projector_exporter.options import ExportOptions
-from components.projector_exporter.tensors import VARIABLE
 
 EMBEDDING = VARIABLE.format("embedding")
 

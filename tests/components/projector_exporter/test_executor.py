@@ -15,10 +15,10 @@ from tfx.types import channel_utils
 
 from components.artifacts import EmbeddingProjection, projection_directory
 from components.code_digest import source_digest
-from components.projector_exporter import metadata
+from components.projector_directory import metadata
+from components.projector_directory.verify import verify
 from components.projector_exporter.component import ProjectorExporter
 from components.projector_exporter.executor import Executor
-from components.projector_exporter.verify import verify
 from tests.components.projector_exporter.exporting import EMBEDDING
 from tests.tensorboard import TensorBoard
 

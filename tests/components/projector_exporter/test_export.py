@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.projector_exporter import reader
+from components.projector_directory import reader
+from components.projector_directory.tensors import VARIABLE
+from components.projector_directory.verify import verify
 from components.projector_exporter.export import Embedding, export_embedding
 from components.projector_exporter.options import ExportOptions, from_properties, to_properties
-from components.projector_exporter.tensors import VARIABLE
-from components.projector_exporter.verify import verify
 
 ROWS = 60
 TOKENS = [f"word{number}".encode() for number in range(ROWS)]

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from components.projector_exporter.verify import verify
+from components.projector_directory.verify import verify
 from pipeline_def.config import load
 from pipeline_def.kubeflow.compiler import compile_pipeline
 from tests.pipeline_def.kubeflow.cluster import LAUNCHER, RUN, Cluster

@@ -1,0 +1,1 @@
+"""The directory format of TensorBoard's Embedding Projector: written, read and verified."""

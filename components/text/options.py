@@ -1,0 +1,47 @@
+"""Options of the vocabulary; importable without TensorFlow."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field, StrictInt
+from pydantic.dataclasses import dataclass
+
+
+@dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True))
+class VocabularyOptions:
+    """Chooses what a token is and which tokens get an id of their own."""
+
+    tokenizer: Literal["words", "subwords"] = "words"
+    """``subwords`` are WordPiece tokens, learned from the words of the training examples."""
+    top_k: Annotated[StrictInt, Field(ge=1)] = 10_000
+    """Largest vocabulary: the most frequent tokens. For ``subwords`` also the number of pieces that
+    the learner aims at."""
+    skip_top: Annotated[StrictInt, Field(ge=0)] = 0
+    """Number of the most frequent tokens to remove from every text, before `top_k` is applied."""
+    frequency_threshold: Annotated[StrictInt, Field(ge=1)] = 1
+    """Occurrences in the training examples that a token needs to be in the vocabulary."""
+
+    @classmethod
+    def from_custom_config(cls, custom_config: Mapping[str, Any]) -> "VocabularyOptions":
+        """Reads the `custom_config` of a Transform component.
+
+        Args:
+            custom_config: Values of some fields of this class. Other keys are refused, except
+                'code_digest', which is there for TFX's cache alone.
+
+        Returns:
+            The validated options.
+
+        Raises:
+            ValueError: A key is unknown or a value is out of range.
+        """
+        values = {key: value for key, value in custom_config.items() if key != "code_digest"}
+        unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise ValueError(
+                f"custom_config has the unknown keys {sorted(unknown)}; expected some of "
+                f"{[field.name for field in dataclasses.fields(cls)]}."
+            )
+        return cls(**values)

@@ -1,0 +1,1 @@
+"""Reads, compares and lays out the vectors of an embedding."""

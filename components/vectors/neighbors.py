@@ -1,0 +1,166 @@
+"""Which tokens an embedding holds for near, and how much of that another embedding keeps."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.vectors.rows import slices, unit_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbors:
+    """Nearest neighbors of words, best first.
+
+    Attributes:
+        columns: Of one length, as `metadata.encode_table` takes them: probe, neighbor (tokens),
+            rank (from 1), cosine.
+        unknown: Probe words that are not in the vocabulary.
+        zero: Probe words whose row is zero: no cosine is defined for them.
+    """
+
+    columns: dict[str, Sequence[bytes] | np.ndarray]
+    unknown: list[str]
+    zero: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Overlap:
+    """How much two embeddings agree on what is near.
+
+    Attributes:
+        share: Mean share of a token's k nearest neighbors in one embedding that are among the k
+            nearest in the other, 0 to 1; None if there is nothing to compare.
+        common_tokens: Size of the common vocabulary, where the neighbors are looked for.
+        compared_tokens: How many of them were asked for their neighbors.
+    """
+
+    share: float | None
+    common_tokens: int
+    compared_tokens: int
+
+
+def probe_neighbors(
+    tokens: Sequence[bytes], matrix: np.ndarray, probe_words: Sequence[str], k: int = 10
+) -> Neighbors:
+    """Finds the nearest neighbors of words by cosine.
+
+    Args:
+        tokens: The vocabulary, [rows].
+        matrix: Its embedding, finite floats [rows, dimensions].
+        probe_words: Words, written as in the vocabulary; each is taken once.
+        k: Neighbors a word; fewer if the vocabulary is smaller.
+
+    Returns:
+        The neighbors, without the word itself, in the order of the words.
+    """
+    rows = _rows_of(tokens, {word.encode() for word in probe_words})
+    words = list(dict.fromkeys(probe_words))
+    known = [word for word in words if word.encode() in rows]
+    zero = [word for word in known if not matrix[rows[word.encode()]].any()]
+    found = [word for word in known if word not in zero]
+    queries = np.array([rows[word.encode()] for word in found], int)
+    k = min(k, len(tokens) - 1)
+    nearest, cosines = _nearest(matrix, np.arange(len(tokens)), queries, k)
+    columns: dict[str, Sequence[bytes] | np.ndarray] = {
+        "probe": [word.encode() for word in found for _ in range(k)],
+        "neighbor": [tokens[row] for row in nearest.ravel()],
+        "rank": np.tile(np.arange(1, k + 1), len(found)),
+        "cosine": cosines.ravel(),
+    }
+    return Neighbors(columns, [word for word in words if word not in known], zero)
+
+
+def overlap_at_k(
+    a: tuple[Sequence[bytes], np.ndarray],
+    b: tuple[Sequence[bytes], np.ndarray],
+    k: int = 10,
+    max_compared: int = 2_000,
+) -> Overlap:
+    """Tells what share of its nearest neighbors a token keeps from one embedding to another.
+
+    Neighbors are exact, by cosine, over all tokens that both vocabularies have. 1.0 means that
+    nothing moved; two unrelated embeddings have about k / common tokens.
+
+    Args:
+        a: A vocabulary, [rows], and its embedding, finite floats [rows, dimensions].
+        b: Another; its dimensions may differ.
+        k: Neighbors a token; fewer if less is common.
+        max_compared: The most tokens that are asked for their neighbors, evenly spread over the
+            common vocabulary in the order of `a`.
+
+    Returns:
+        The share, and over what it was taken. Tokens whose row is zero in one of the two have no
+        neighbors and are not asked.
+    """
+    rows_a, rows_b = _common_rows(a[0], b[0])
+    k = min(k, len(rows_a) - 1)
+    if k < 1:
+        return Overlap(None, len(rows_a), 0)
+    queries = np.flatnonzero(a[1].any(axis=1)[rows_a] & b[1].any(axis=1)[rows_b])
+    if not len(queries):
+        return Overlap(None, len(rows_a), 0)
+    if len(queries) > max_compared:
+        queries = queries[np.linspace(0, len(queries) - 1, max_compared).astype(int)]
+    nearest_a, _ = _nearest(a[1], rows_a, queries, k)
+    nearest_b, _ = _nearest(b[1], rows_b, queries, k)
+    kept = [np.isin(x, y).sum() for x, y in zip(nearest_a, nearest_b, strict=True)]
+    return Overlap(float(np.mean(kept)) / k, len(rows_a), len(queries))
+
+
+def _common_rows(a: Sequence[bytes], b: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs the rows of equal tokens, in the order of `a`."""
+    row_in_b = {token: row for row, token in enumerate(b)}
+    row_in_a = {token: row for row, token in enumerate(a) if token in row_in_b}
+    return (
+        np.array(list(row_in_a.values()), int),
+        np.array([row_in_b[token] for token in row_in_a], int),
+    )
+
+
+def _rows_of(tokens: Sequence[bytes], wanted: set[bytes]) -> dict[bytes, int]:
+    """Finds the first row of each wanted token that there is."""
+    rows: dict[bytes, int] = {}
+    for row, token in enumerate(tokens):
+        if token in wanted:
+            rows.setdefault(token, row)
+    return rows
+
+
+def _nearest(
+    matrix: np.ndarray, rows: np.ndarray, queries: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the rows with the highest cosines, in one pass over the matrix.
+
+    Args:
+        matrix: Finite floats [any, dimensions].
+        rows: The rows of the matrix that there are, integers [rows].
+        queries: Which of them to find neighbors for, integers below `len(rows)`, [queries].
+        k: Neighbors a query, fewer than rows.
+
+    Returns:
+        Which of the rows are nearest, integers, and their cosines, float32, both [queries, k];
+        best first, of equal ones the first row first. A query is not its own neighbor.
+    """
+    nearest = np.zeros((len(queries), 0), int)
+    cosines = np.zeros((len(queries), 0), np.float32)
+    wanted = unit_rows(matrix[rows[queries]])
+    for part in slices(len(rows), max(len(queries), matrix.shape[1])):
+        similarity = wanted @ unit_rows(matrix[rows[part]]).T
+        inside = np.flatnonzero((queries >= part.start) & (queries < part.stop))
+        similarity[inside, queries[inside] - part.start] = -np.inf
+        candidates = _largest(similarity, k)
+        nearest = np.hstack([nearest, candidates + part.start])
+        cosines = np.hstack([cosines, np.take_along_axis(similarity, candidates, axis=1)])
+        # Of equal ones, a stable sort keeps the first row first.
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        nearest = np.take_along_axis(nearest, best, axis=1)
+        cosines = np.take_along_axis(cosines, best, axis=1)
+    return nearest, cosines
+
+
+def _largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Finds the columns of the k largest values of each row, in ascending order."""
+    if k >= values.shape[1]:
+        return np.tile(np.arange(values.shape[1]), (len(values), 1))
+    return np.sort(np.argpartition(-values, k - 1, axis=1)[:, :k], axis=1)

@@ -1,0 +1,129 @@
+import pathlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.projector_directory.verify import verify
+from components.projector_exporter.export import Embedding, export_embedding
+from components.projector_exporter.options import ExportOptions
+from components.vectors import rows
+
+NASTY = [
+    *(b"", b" ", b"\t", b"a\nb", b"\r", b"\x00", b"007", b"1e3", b"NaN", b"null", b"\\", b"\\t"),
+    *(text.encode() for text in ("naïve", "映画", "👩\u200d👩", "\u202eabc", "\ufeff", "𝄞")),
+    *(b'"', b"'", b"a,b", b"twice", b"twice", b"x" * 20_000),
+]
+WORDS = [*NASTY, *(f"word{number}".encode() for number in range(100))]
+MATRIX = np.random.default_rng(1).normal(size=(len(WORDS), 5)).astype(np.float32)
+
+
+def classify(ids: np.ndarray) -> np.ndarray:
+    positive = (ids % 10 / 10).astype(np.float32)
+    return np.stack([1 - positive, positive], axis=1)
+
+
+EMBEDDING = Embedding(
+    WORDS, MATRIX, counts=np.arange(len(WORDS), 0, -1), class_names=["né", "pos"], classify=classify
+)
+
+
+FORMATS = ("arrow", "parquet")
+
+
+def export(directory: pathlib.Path, embedding: Embedding = EMBEDDING, **options: Any) -> str:
+    chosen = {"layouts": (), "formats": FORMATS, **options}
+    export_embedding(str(directory / "1"), embedding, ExportOptions(**chosen))
+    assert verify(str(directory / "1")) == []
+    return str(directory / "1" / "embedding")
+
+
+def read(path: str, file_format: str) -> pa.Table:
+    if file_format == "parquet":
+        return pq.read_table(f"{path}.parquet")
+    return pa.ipc.open_file(pa.memory_map(f"{path}.arrow")).read_all()
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_every_word_with_all_that_is_known_of_it(
+    tmp_path: pathlib.Path, file_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_SLICE_CELLS", 5 * 30)
+    path = export(tmp_path, layouts=("pca", "tsne"), layout_rows=50)
+
+    table = read(path, file_format)
+    assert {field.name: str(field.type) for field in table.schema} == {
+        "token": "string",
+        "id": "int64",
+        "rank": "int64",
+        "count": "int64",
+        "norm": "double",
+        "P(pos)": "float",
+        "class": "string",
+        "strength": "string",
+        "vector": "fixed_size_list<element: float not null>[5]",
+        **{f"{layout}_{axis}": "float" for layout in ("pca", "tsne") for axis in "xy"},
+    }
+    assert [token.encode() for token in table["token"].to_pylist()] == WORDS
+    np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), np.float32), MATRIX)
+    np.testing.assert_array_equal(table["id"], np.arange(1, len(WORDS) + 1))
+    np.testing.assert_array_equal(table["P(pos)"], classify(np.arange(1, len(WORDS) + 1))[:, 1])
+    assert set(table["class"].to_pylist()) == {"né", "pos"}
+    assert table["pca_x"].null_count == 0
+    assert table["tsne_y"].is_null().to_pylist() == [row >= 50 for row in range(len(WORDS))]
+
+
+def test_it_is_written_in_parts(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "_SLICE_CELLS", 5 * 30)
+    path = export(tmp_path)
+    assert pq.ParquetFile(f"{path}.parquet").num_row_groups == 5
+    assert pa.ipc.open_file(f"{path}.arrow").num_record_batches == 5
+
+
+def test_vectors_are_mapped_not_read(tmp_path: pathlib.Path) -> None:
+    embedding = Embedding([b"word"] * 10_000, np.ones((10_000, 64), np.float32))
+    path = export(tmp_path, embedding)
+    before = pa.total_allocated_bytes()
+    vectors = read(path, "arrow")["vector"].chunk(0).flatten().to_numpy(zero_copy_only=True)
+    assert pa.total_allocated_bytes() - before < vectors.nbytes / 100
+    np.testing.assert_array_equal(vectors.reshape(10_000, 64), embedding.matrix)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_pandas_reads_it(tmp_path: pathlib.Path, file_format: str) -> None:
+    path = export(tmp_path)
+    frame = {
+        "arrow": lambda: pd.read_feather(f"{path}.arrow"),
+        "parquet": lambda: pd.read_parquet(f"{path}.parquet"),
+    }[file_format]()
+    assert [token.encode() for token in frame["token"]] == WORDS
+    np.testing.assert_array_equal(np.stack(list(frame["vector"])), MATRIX)
+    np.testing.assert_allclose(frame["norm"], np.linalg.norm(MATRIX, axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_tokens_that_are_no_text_are_bytes(tmp_path: pathlib.Path, file_format: str) -> None:
+    # The two halves of a character, which are none each.
+    words = [b"\xc3", b"\xa9", *WORDS[2:]]
+    table = read(export(tmp_path, Embedding(words, MATRIX)), file_format)
+    assert table["token"].to_pylist() == words
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_words_that_tensorboard_is_not_given_are_there(
+    tmp_path: pathlib.Path, file_format: str
+) -> None:
+    path = export(tmp_path, max_rows=20, row_policy="stratified", layouts=("pca",))
+    table = read(path, file_format)
+    lines = (tmp_path / "1" / "metadata.tsv").read_text().splitlines()
+    shown = [int(line.split("\t")[1]) for line in lines[1:]]
+    strength = [line.split("\t")[-1] for line in lines[1:]]
+
+    assert len(shown) == 20 and len(table) == len(WORDS)
+    placed = [row for row in table.to_pylist() if row["pca_x"] is not None]
+    assert [row["id"] for row in placed] == shown
+    # What a file says of a word does not depend on which words are in it.
+    assert [row["strength"] for row in placed] == strength
