@@ -1,4 +1,4 @@
-# make run | test | lint | bench | tensorboard       PIPELINE_CONFIG=… make run       make PYTHON=3.10 …
+# `make help` lists the targets.    PIPELINE_CONFIG=… make run    make PYTHON=3.10 …
 ifndef PYTHON
 PYTHON := $(shell scripts/environment.sh)
 endif
@@ -8,7 +8,6 @@ IMAGE ?= tfx-embedding-projector:$(shell git describe --always --dirty)
 BASE_IMAGE ?= python:3.13-slim-trixie
 
 export TF_CPP_MIN_LOG_LEVEL := 3
-export BEAM_HOME := $(CURDIR)/output/.tfx/beam
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
@@ -19,14 +18,14 @@ SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(grep --line-buffered -vE '$(notes)' >&2)
 
-.PHONY: run test test-trixie lint format bench tensorboard image kubeflow-local clean
+.PHONY: help run test test-trixie lint format bench tensorboard image kubeflow-local clean
 .DEFAULT_GOAL := run
 
-run: $(environment) ## Run the pipeline of PIPELINE_CONFIG with TFX's Beam engine.
-	@set -e; name=$$(python -m pipeline_def name); \
-	[ -e $(BEAM_HOME)/$$name ] || \
-		tfx pipeline create --engine beam --pipeline_path pipeline_def/beam_runner.py $(quietly); \
-	tfx run create --engine beam --pipeline_name $$name $(quietly)
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
+
+run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
+	@python -m pipeline_def run $(quietly)
 
 test: $(environment) ## Run all tests, or those of TESTS="…".
 	@pytest $(TESTS)

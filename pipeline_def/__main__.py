@@ -1,43 +1,66 @@
-"""Answers what a Makefile or a script asks about the configured pipeline.
+"""Runs the configured pipeline, or says where its outputs are.
 
-``python -m pipeline_def name`` prints its name, ``python -m pipeline_def projection`` the directory
-of the newest projection in its ``output_dir``, whichever pipeline made it.
+::
+
+    python -m pipeline_def run          # with TFX's Beam engine
+    python -m pipeline_def projection   # prints the directory of the newest projection
 """
 
 import sys
 
+from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
 from pipeline_def.config import ConfigError, PipelineConfig, load
+
+
+def run(engine: str) -> None:
+    """Runs the pipeline that the environment configures.
+
+    Args:
+        engine: The TFX engine of this machine: 'beam' or 'local'.
+
+    Raises:
+        SystemExit: With a message if the configuration cannot be used, with code 1 if a step
+            failed.
+    """
+    config = _load()
+    # After the check of the configuration: TFX takes up to 20 s to import.
+    from pipeline_def import run
+
+    run.main(config, engine)
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the command line.
+
+    Args:
+        arguments: 'run' or 'projection'.
+
+    Raises:
+        SystemExit: The command is unknown or failed; see `run`.
+    """
+    if arguments == ["run"]:
+        run("beam")
+    elif arguments == ["projection"]:
+        print(_newest_projection(_load()))
+    else:
+        sys.exit("Usage: python -m pipeline_def run|projection")
+
+
+def _load() -> PipelineConfig:
+    try:
+        return load()
+    except ConfigError as error:
+        sys.exit(str(error))
 
 
 def _newest_projection(config: PipelineConfig) -> str:
     runs = "*/artifacts/ProjectorExporter/projection/[0-9]*/*"
-    # Written last, see components/projector_exporter/runs.py.
+    # The exporter writes the event file last.
     found = config.root.parent.glob(f"{runs}/events.out.tfevents.*")
     newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         sys.exit(f"There is no projection in {config.root.parent} yet: call make run first.")
     return str(newest.parent)
-
-
-_QUESTIONS = {"name": lambda config: config.name, "projection": _newest_projection}
-
-
-def main(arguments: list[str]) -> None:
-    """Prints the answer to a question.
-
-    Args:
-        arguments: The question: 'name' or 'projection'.
-
-    Raises:
-        SystemExit: The question is unknown, the configuration cannot be used, or there is nothing
-            to answer.
-    """
-    if len(arguments) != 1 or arguments[0] not in _QUESTIONS:
-        sys.exit(f"Usage: python -m pipeline_def {'|'.join(_QUESTIONS)}")
-    try:
-        print(_QUESTIONS[arguments[0]](load()))
-    except ConfigError as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":

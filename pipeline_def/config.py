@@ -112,8 +112,8 @@ class Evaluation(_Section):
 class Beam(_Section):
     """How the Beam components of a local run are executed."""
 
-    running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
-    workers: NonNegativeInt = 0
+    direct_running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
+    direct_num_workers: NonNegativeInt = 0
     """Parallel workers; 0: one for each core."""
 
 

@@ -1,9 +1,6 @@
 """Runs the pipeline with TFX's local engine: ``tfx … --engine local`` takes this file."""
 
-from pipeline_def import run  # Before TensorFlow, which it quiets.
-
-# isort: split
-from tfx import v1 as tfx
+from pipeline_def.__main__ import run
 
 if __name__ == "__main__":
-    run.main(tfx.orchestration.LocalDagRunner())
+    run("local")

@@ -1,35 +1,39 @@
-"""Runs the configured pipeline with a local runner and tells what came of it."""
+"""Runs a pipeline with a TFX engine of this machine, and reports what it made."""
 
 import datetime
 import sys
-from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from components.artifacts import projection_directory
-from pipeline_def import console, local_beam, report
-from pipeline_def.config import PipelineConfig, load
+from pipeline_def import console, report, workers
+from pipeline_def.config import PipelineConfig
 from pipeline_def.pipeline import create_pipeline
 
+_RUNNERS = {"beam": BeamDagRunner, "local": tfx.orchestration.LocalDagRunner}
 
-def main(runner: Any) -> None:
-    """Runs the pipeline that the environment configures.
 
-    Under ``tfx pipeline create`` and its like the runner only compiles, and nothing is told.
+def main(config: PipelineConfig, engine: str) -> None:
+    """Runs a pipeline.
+
+    Under ``tfx pipeline create`` and its like the runner only compiles, and nothing is reported.
 
     Args:
-        runner: A TFX runner of this machine, such as a LocalDagRunner.
+        config: The pipeline's configuration.
+        engine: 'beam' or 'local'.
 
     Raises:
-        SystemExit: With a message if the configuration cannot be used, with code 1 if a step
+        SystemExit: With a message if a component refuses its arguments, with code 1 if a step
             failed (its error has been printed).
     """
     try:
-        config = load()
         pipeline = create_pipeline(config)
-    except ValueError as error:  # A ConfigError, or what a component refuses at construction.
+    except ValueError as error:
         sys.exit(str(error))
-    local_beam.use_own_runner()
+    runner = _RUNNERS[engine]()
+    workers.use_python_runner()
     log = config.root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with console.quiet(log) as terminal:
         steps = console.Steps(terminal, pipeline.metadata_connection_config)

@@ -1,3 +1,6 @@
-from pipeline_def import local_beam
+from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
 
-local_beam.use_own_runner()
+# isort: split
+from pipeline_def import workers
+
+workers.use_python_runner()

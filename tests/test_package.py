@@ -17,7 +17,7 @@ def test_the_source_distribution_holds_code_configurations_and_schemas(
     with tarfile.open(archive) as files:
         names = {name.partition("/")[2] for name in files.getnames()}
     expected = {
-        "components/text.py",
+        "components/text/__init__.py",
         "pipeline_def/configs/sample.yaml",
         "pipeline_def/sample_reviews/words.yaml",
         "schemas/imdb_reviews.pbtxt",

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
 from pipeline_def.config import PipelineConfig, load
 from pipeline_def.kubeflow import following
 from pipeline_def.kubeflow.client import Cluster, ClusterError, unique_name

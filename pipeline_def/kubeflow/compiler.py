@@ -24,7 +24,7 @@ from components import EmbeddingProjection, TfdsExampleGen
 from components.tfds_example_gen.driver import Driver
 from pipeline_def.config import ConfigError, Kubeflow, PipelineConfig, Resources
 from pipeline_def.kubeflow import VISUALIZATION, artifact_types
-from pipeline_def.pipeline import Site, create_pipeline
+from pipeline_def.pipeline import DeploymentTarget, create_pipeline
 
 ENTRYPOINT = ("python", "-m", "pipeline_def.kubeflow.entrypoint")
 
@@ -65,7 +65,7 @@ def compile_pipeline(config: PipelineConfig, vertex: bool = False) -> str:
     publish_dir = settings.publish_dir or config.publish_dir
     pipeline = create_pipeline(
         config.model_copy(update={"dataset": dataset, "publish_dir": publish_dir}),
-        Site(
+        DeploymentTarget(
             pipeline_root="",
             serving_dir=settings.push_destination,
             baseline=lambda _: _vertex_baseline() if vertex else _baseline(settings),

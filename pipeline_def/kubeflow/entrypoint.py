@@ -22,6 +22,9 @@ import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 
+from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
+
+# isort: split
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 from tfx.orchestration.kubeflow.v2.container import (

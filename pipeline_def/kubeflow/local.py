@@ -15,6 +15,9 @@ import sys
 import time
 from typing import Any, TextIO
 
+from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
+
+# isort: split
 import docker
 from kfp import components, local
 from kfp.local import docker_task_handler

@@ -123,7 +123,7 @@ def project(
                     "data_dir": "tfds",
                     "schema_file": str(PROJECT / "schemas" / "sample_reviews.pbtxt"),
                 },
-                "vocabulary": {"size": 1000, "skip_top": 10},
+                "vocabulary": {"top_k": 1000, "skip_top": 10},
                 "training": {"epochs": 10},
                 "projection": {"probe_words": ["wonderful"]},
                 "evaluation": {"min_accuracy": 0.75},

@@ -1,28 +1,25 @@
 import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
-PROJECT = pathlib.Path(__file__).parents[2]
+from pipeline_def.__main__ import main
 
 
-def ask(question: str, directory: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PIPELINE__OUTPUT_DIR": str(directory)}
-    command = [sys.executable, "-m", "pipeline_def", question]
-    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+@pytest.fixture(autouse=True)
+def output(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setenv("PIPELINE__OUTPUT_DIR", str(tmp_path))
+    return tmp_path
 
 
-def test_the_name_of_the_pipeline(tmp_path: pathlib.Path) -> None:
-    assert ask("name", tmp_path).stdout == "sample\n"
-
-
-def test_the_newest_projection_of_any_pipeline(tmp_path: pathlib.Path) -> None:
+def test_the_newest_projection_of_any_pipeline(
+    output: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = []
     for age, run in enumerate(("imdb/7/imdb-2", "sample/10/sample-3", "sample/9/sample-1")):
         pipeline, execution, name = run.split("/")
-        outputs = tmp_path / pipeline / "artifacts" / "ProjectorExporter" / "projection"
+        outputs = output / pipeline / "artifacts" / "ProjectorExporter" / "projection"
         events = outputs / execution / name / "events.out.tfevents.1.host"
         events.parent.mkdir(parents=True)
         events.touch()
@@ -30,14 +27,27 @@ def test_the_newest_projection_of_any_pipeline(tmp_path: pathlib.Path) -> None:
         made.append(events.parent)
     unfinished = made[0].with_name(".imdb-4.unfinished-c0ffee")
     unfinished.mkdir()
-    assert ask("projection", tmp_path).stdout == f"{made[0]}\n"
+    main(["projection"])
+    assert capsys.readouterr().out == f"{made[0]}\n"
 
 
-@pytest.mark.parametrize(
-    ("question", "answer"), [("projection", "call make run first"), ("weather", "Usage")]
-)
-def test_without_an_answer_it_fails(question: str, answer: str, tmp_path: pathlib.Path) -> None:
-    asked = ask(question, tmp_path)
-    assert asked.returncode == 1
-    assert answer in asked.stderr
-    assert "Traceback" not in asked.stderr
+def test_without_a_projection_it_says_how_to_make_one(output: pathlib.Path) -> None:
+    with pytest.raises(SystemExit, match=f"no projection in {output} yet: call make run first"):
+        main(["projection"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["weather"], ["run", "fast"]])
+def test_an_unknown_command_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match=r"Usage: python -m pipeline_def run\|projection"):
+        main(arguments)
+
+
+@pytest.mark.parametrize("command", ["run", "projection"])
+def test_a_mistyped_field_is_refused_before_tfx_is_imported(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINE__TRAINING__EPOCH", "3")
+    monkeypatch.setitem(sys.modules, "tfx", None)  # Importing it fails.
+    monkeypatch.delitem(sys.modules, "pipeline_def.run", raising=False)
+    with pytest.raises(SystemExit, match=r"training\.epoch: .* Did you mean epochs\?"):
+        main([command])

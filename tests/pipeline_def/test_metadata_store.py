@@ -12,8 +12,8 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from pipeline_def import metadata_store
 from pipeline_def.config import load
-from pipeline_def.pipeline import metadata_connection
 
 PASSWORD = "a secret"
 STARTUP_SECONDS = 60
@@ -107,7 +107,7 @@ metadata:
   user: tfx
   password_variable: LINEAGE_PASSWORD
 """)
-    return metadata_connection(load({"PIPELINE_CONFIG": str(path)}))
+    return metadata_store.connection_config(load({"PIPELINE_CONFIG": str(path)}))
 
 
 @pytest.mark.slow
