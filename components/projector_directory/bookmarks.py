@@ -1,87 +1,85 @@
-"""Layouts as bookmarks of TensorBoard's projector.
+"""Bookmarks of TensorBoard's projector: positions that a click shows.
 
 A bookmarks file is a JSON array of states. Their keys are the fields of `State` in TensorBoard's
 `plugins/projector/vz_projector/data.ts`; `loadState` in `vz-projector.ts` and
-`restoreUIFromBookmark` in `vz-projector-projections-panel.ts` read them. What decides:
+`restoreUIFromBookmark` in `vz-projector-projections-panel.ts` read them. Four facts of that code
+decide what is written here:
 
-* A state of the t-SNE tab starts TensorBoard's own optimizer, so t-SNE is put in the UMAP tab,
-  which shows positions as they are.
-* The positions of a state replace all others. PCA is given in every state, or the PCA tab, which
-  TensorBoard does not compute again, would have none left.
-* A layout of the first rows only is a filter (`filteredPoints`): the others are hidden, and
+* A state of the t-SNE tab starts TensorBoard's own optimizer. Positions computed elsewhere belong
+  in the UMAP tab, which shows them unchanged.
+* The positions of a state replace all others, and TensorBoard does not compute PCA again. So every
+  state has the PCA positions too, or the PCA tab would be empty afterwards.
+* A layout of the first rows only is a filter (`filteredPoints`): the others are hidden until
   'Show All Data' or another bookmark brings them back.
 * Without the four texts of the custom projection a click does nothing.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
-# What TensorBoard calls coloring by nothing.
+# TensorBoard's name for coloring by nothing.
 NO_COLOR = "No color map"
 # TensorBoard scales a layout to its plot; four digits of its width are finer than a pixel.
 _DIGITS = 4
 
 
-class Layout(Protocol):
-    """Positions of the first rows of a tensor.
+@dataclasses.dataclass(frozen=True)
+class Bookmark:
+    """Positions of the first rows of a tensor, shown by a click.
 
     Attributes:
-        name: Label of the bookmark, such as 't-SNE'.
-        positions: Floats [rows, 2 to 10 coordinates].
+        label: What the list of bookmarks calls it, such as 't-SNE'.
+        positions: Finite floats [rows, 2 to 10 coordinates]; the rows beyond are hidden.
+        tab: The tab that shows them: 'pca' for principal components, 'umap' for all else.
+        color_by: The metadata column that colors the points: numbers, or at most 50 texts.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def positions(self) -> np.ndarray: ...  # noqa: D102
+    label: str
+    positions: np.ndarray
+    tab: Literal["pca", "umap"] = "umap"
+    color_by: str = NO_COLOR
 
 
-def encode_bookmarks(
-    layouts: Sequence[Layout],
-    shape: tuple[int, int],
-    label_by: str = "token",
-    color_by: str = NO_COLOR,
-) -> bytes:
-    """Encodes a bookmark a layout.
+def encode_bookmarks(bookmarks: Sequence[Bookmark], shape: tuple[int, int], label_by: str) -> bytes:
+    """Encodes the bookmarks of a tensor.
 
     Args:
-        layouts: With the one named 'PCA', of all rows, among them.
-        shape: Rows and columns of the exported tensor.
-        label_by: The metadata column that labels the points.
-        color_by: The metadata column that colors the points: numbers, or at most 50 values.
+        bookmarks: One of them of the tab 'pca', with all rows of the tensor.
+        shape: Rows and columns of the tensor.
+        label_by: The metadata column that labels the points, and that is searched first.
 
     Returns:
-        JSON for the file that `bookmarks_path` of the projector's config names.
+        JSON for the file that `bookmarks_path` in the projector's configuration names.
 
     Raises:
-        ValueError: PCA is missing, or a layout has other rows than the tensor.
+        ValueError: There is no bookmark of PCA, a bookmark has more rows than the tensor, or a
+            position is not finite.
     """
-    pca = next((layout for layout in layouts if layout.name == "PCA"), None)
-    if pca is None or len(pca.positions) != shape[0]:
+    rows = shape[0]
+    pca = next((bookmark for bookmark in bookmarks if bookmark.tab == "pca"), None)
+    if pca is None or len(pca.positions) != rows:
         raise ValueError(
-            f"Expected a layout 'PCA' of {shape[0]} rows, found "
-            f"{[(layout.name, len(layout.positions)) for layout in layouts]}."
+            f"bookmarks must hold one of the tab 'pca' with all {rows} rows of the tensor. "
+            f"Received: {[(b.label, b.tab, len(b.positions)) for b in bookmarks]}."
         )
-    coordinates = _coordinates("pca", pca.positions)
+    principal = _coordinates("pca", pca.positions)
     states = []
-    for layout in layouts:
-        rows = len(layout.positions)
-        if rows > shape[0]:
-            raise ValueError(f"{layout.name} has {rows} rows, the tensor only {shape[0]}.")
-        state = _state(layout, shape, pca.positions.shape[1])
-        state |= {
-            "selectedLabelOption": label_by,
-            "selectedColorOptionName": color_by,
-            "customSelectedSearchByMetadataOption": label_by,
-        }
-        if layout is pca:
-            state["projections"] = coordinates
+    for bookmark in bookmarks:
+        if len(bookmark.positions) > rows:
+            raise ValueError(
+                f"Bookmark {bookmark.label!r} has {len(bookmark.positions)} rows; the tensor has "
+                f"only {rows}."
+            )
+        state = _state(bookmark, shape, pca.positions.shape[1], label_by)
+        if bookmark is pca:
+            state["projections"] = principal
         else:
-            own = _coordinates("umap", layout.positions)
-            state["projections"] = [a | b for a, b in zip(coordinates, own, strict=False)]
+            own = _coordinates("umap", bookmark.positions)
+            state["projections"] = [a | b for a, b in zip(principal, own, strict=False)]
         states.append(state)
     return json.dumps(states, allow_nan=False, separators=(",", ":")).encode()
 
@@ -96,19 +94,22 @@ def _coordinates(prefix: str, positions: np.ndarray) -> list[dict[str, float]]:
     return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
-def _state(layout: Layout, shape: tuple[int, int], pca_components: int) -> dict[str, Any]:
-    rows = len(layout.positions)
+def _state(
+    bookmark: Bookmark, shape: tuple[int, int], pca_components: int, label_by: str
+) -> dict[str, Any]:
+    """Makes a state, but for its positions."""
+    rows = len(bookmark.positions)
     state: dict[str, Any] = {
-        "label": layout.name,
+        "label": bookmark.label,
         "isSelected": False,
-        "selectedProjection": "pca" if layout.name == "PCA" else "umap",
+        "selectedProjection": bookmark.tab,
         "dataSetDimensions": list(shape),
         "pcaComponentDimensions": list(range(min(3, pca_components))),
-        "umapIs3d": layout.positions.shape[1] > 2,
+        "umapIs3d": bookmark.positions.shape[1] > 2,
         "selectedPoints": [],
         "cameraDef": None,
         "forceCategoricalColoring": False,
-        # The rest is what TensorBoard's own controls stand at.
+        # These are the values that TensorBoard's own controls start with.
         "tSNEIteration": 0,
         "tSNEPerplexity": 30,
         "tSNELearningRate": 1,
@@ -120,7 +121,11 @@ def _state(layout: Layout, shape: tuple[int, int], pca_components: int) -> dict[
         state |= {f"custom{side}Text": "", f"custom{side}Regex": False}
     if rows < shape[0]:
         state |= {
-            "label": f"{layout.name} (first {rows:,} rows)",
+            "label": f"{bookmark.label} (first {rows:,} rows)",
             "filteredPoints": list(range(rows)),
         }
-    return state
+    return state | {
+        "selectedLabelOption": label_by,
+        "selectedColorOptionName": bookmark.color_by,
+        "customSelectedSearchByMetadataOption": label_by,
+    }

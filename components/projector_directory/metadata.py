@@ -49,6 +49,9 @@ _UNCHANGED_NUMBER = re.compile(
     re.ASCII,
 )
 
+# Texts, as bytes or str, or a vector of finite numbers.
+Column = Sequence[bytes] | Sequence[str] | np.ndarray
+
 _SHORT_ESCAPES = {"\\": "\\", "t": "\t", "n": "\n", "r": "\r", "s": " ", "&": ""}
 _ESCAPE = re.compile(
     r"\\(?:x(?P<byte>[0-9a-f]{2})|u(?P<u>[0-9a-f]{4})|U(?P<U>[0-9a-f]{8})|(?P<short>.?))", re.DOTALL
@@ -86,17 +89,17 @@ def _is_word(text: str) -> bool:
     return text.isidentifier() and text != "Infinity"
 
 
-def escape(token: bytes) -> str:
+def escape(token: bytes | str) -> str:
     """Writes a token so that TensorBoard shows it, whole and in its own cell.
 
     Args:
-        token: Any bytes, normally UTF-8.
+        token: Any text, or any bytes, normally UTF-8.
 
     Returns:
         Text without tabs and newlines; the table in the module's docstring tells what it stands
         for. Words are unchanged. Different tokens get different texts.
     """
-    text = token.decode("utf-8", "surrogateescape")
+    text = token if isinstance(token, str) else token.decode("utf-8", "surrogateescape")
     if _is_word(text):
         return text
     text = text.translate(_ESCAPES)
@@ -156,7 +159,7 @@ def shown_as_written(cell: str) -> bool:
     return not is_js_number(cell) or _UNCHANGED_NUMBER.fullmatch(cell) is not None
 
 
-def encode_table(columns: Mapping[str, Sequence[bytes] | np.ndarray]) -> bytes:
+def encode_table(columns: Mapping[str, Column]) -> bytes:
     """Encodes a table with a header line.
 
     TensorBoard decodes the file in chunks and breaks a character that lies across two. Such a
@@ -202,7 +205,7 @@ def encode_table(columns: Mapping[str, Sequence[bytes] | np.ndarray]) -> bytes:
     return b"".join(lines)
 
 
-def _check_columns(columns: Mapping[str, Sequence[bytes] | np.ndarray]) -> None:
+def _check_columns(columns: Mapping[str, Column]) -> None:
     for name in columns:
         if not name.strip() or name in RESERVED_COLUMNS or escape(name.encode()) != name:
             raise ValueError(

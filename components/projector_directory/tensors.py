@@ -1,59 +1,88 @@
-"""Tensors that are made and written slice by slice, so that none is held a second time."""
+"""The tensors of a projector directory, and the checkpoint that holds them."""
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from components.projector_directory.bookmarks import Bookmark
+from components.projector_directory.metadata import Column
+
 VARIABLE = "{}/.ATTRIBUTES/VARIABLE_VALUE"
 _CHECKPOINT = "embedding.ckpt-1"
-# Values of a slice: 32 MiB of float32.
+# 32 MiB of float32: TensorFlow copies what it writes, and so never more than this of a tensor.
 _SLICE_VALUES = 2**23
+# Names become parts of file names, and of URLs that TensorBoard does not encode.
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-@dataclasses.dataclass(frozen=True)
-class Tensors:
-    """Tensors of one shape.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tensor:
+    """Points, their labels and their bookmarks.
 
     Attributes:
-        shape: Rows and columns.
-        read: By the name of the tensor, what gives some of its rows: finite float32 [rows of the
-            slice, columns].
+        name: Letters, digits, '.', '_' and '-'. TensorBoard opens the first of a directory's
+            tensors in alphabetical order.
+        vectors: Finite float32 [rows, columns]. TensorBoard shows at most 100,000 rows, and draws
+            nothing of fewer than 3 columns.
+        columns: The labels, see `metadata.encode_table`. Tensors that are given the same mapping
+            share one file of labels.
+        bookmarks: See `bookmarks.encode_bookmarks`.
+
+    Raises:
+        ValueError: The name or the vectors are none of that; whether the numbers are finite and
+            the labels fit is checked on what has been written.
     """
 
-    shape: tuple[int, int]
-    read: Mapping[str, Callable[[slice], np.ndarray]]
+    name: str
+    vectors: np.ndarray
+    columns: Mapping[str, Column]
+    bookmarks: Sequence[Bookmark] = ()
+
+    def __post_init__(self) -> None:
+        """Checks the name and the type of the vectors."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                "A tensor's name must consist of letters, digits, '.', '_' and '-'. "
+                f"Received: {self.name!r}."
+            )
+        if self.vectors.ndim != 2 or self.vectors.dtype != np.float32:
+            raise ValueError(
+                f"Tensor {self.name!r}: vectors must be float32 [rows, columns]. "
+                f"Received: {self.vectors.dtype} {list(self.vectors.shape)}."
+            )
 
 
-def write_checkpoint(directory: str, tensors: Tensors) -> None:
+def write_checkpoint(directory: str, tensors: Sequence[Tensor]) -> None:
     """Writes a checkpoint of the tensors alone, each under VARIABLE, and the file that names it.
 
-    `tf.train.Checkpoint` takes variables, which would be copies of the tensors. A slice is a part
-    of a checkpoint, as a device's part is in distributed training.
+    `tf.train.Checkpoint` takes variables, which would be copies of the tensors. A checkpoint may
+    consist of slices, as distributed training writes them: the tensors are copied slice by slice.
 
     Args:
-        directory: Where to.
-        tensors: What to write.
+        directory: Where to write.
+        tensors: What to write, under different names.
     """
-    rows, columns = tensors.shape
     parts: list[str] = []
-    for part in row_slices(rows, columns):
+    for slices in itertools.zip_longest(*(row_slices(*t.vectors.shape) for t in tensors)):
         parts.append(os.path.join(directory, f"part-{len(parts)}"))
-        place = f"{rows} {columns} {part.start},{part.stop - part.start}:-"
+        present = [(t, part) for t, part in zip(tensors, slices, strict=True) if part is not None]
         tf.raw_ops.SaveV2(
             prefix=parts[-1],
-            tensor_names=[VARIABLE.format(name) for name in tensors.read],
-            shape_and_slices=[place] * len(tensors.read),
-            tensors=[read(part) for read in tensors.read.values()],
+            tensor_names=[VARIABLE.format(tensor.name) for tensor, _ in present],
+            shape_and_slices=[slice_spec(tensor.vectors.shape, part) for tensor, part in present],
+            tensors=[tensor.vectors[part] for tensor, part in present],
         )
     tf.raw_ops.MergeV2Checkpoints(
         checkpoint_prefixes=parts,
         destination_prefix=os.path.join(directory, _CHECKPOINT),
         delete_old_dirs=False,
     )
-    # What tf.train.Checkpoint.save adds: how TensorBoard finds the checkpoint.
+    # TensorBoard finds the checkpoint by this file, which tf.train.Checkpoint.save writes too.
     with tf.io.gfile.GFile(os.path.join(directory, "checkpoint"), "w") as file:
         file.write(f'model_checkpoint_path: "{_CHECKPOINT}"\n')
 
@@ -71,3 +100,14 @@ def row_slices(rows: int, columns: int) -> Iterator[slice]:
     size = max(1, _SLICE_VALUES // max(1, columns))
     for start in range(0, rows, size):
         yield slice(start, min(rows, start + size))
+
+
+def slice_spec(shape: Sequence[int], part: slice) -> str:
+    """Returns how `SaveV2` and `RestoreV2` are told to take some rows of a matrix.
+
+    Args:
+        shape: Rows and columns of the matrix.
+        part: What `row_slices` gave.
+    """
+    rows, columns = shape
+    return f"{rows} {columns} {part.start},{part.stop - part.start}:-"

@@ -1,85 +1,101 @@
-"""Writes projector directories that are right by TensorBoard's rules, whole or not at all."""
+"""Writes projector directories, whole or not at all, and checks them by TensorBoard's rules."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
 
-from components.projector_directory import metadata
+from components.projector_directory.bookmarks import encode_bookmarks
+from components.projector_directory.metadata import encode_table
 from components.projector_directory.runs import new_run
-from components.projector_directory.tensors import VARIABLE, Tensors, write_checkpoint
+from components.projector_directory.tensors import VARIABLE, Tensor, write_checkpoint
 from components.projector_directory.verify import run_name_problem, verify_contents
 
 METADATA = "metadata.tsv"
 BOOKMARKS = "bookmarks.json"
 
 
-def write_projection(
+def write(
     directory: str,
-    tensors: Tensors,
-    columns: Mapping[str, Sequence[bytes] | np.ndarray],
-    bookmarks: bytes | None = None,
+    tensors: Sequence[Tensor],
     extras: Mapping[str, Callable[[str], None]] | None = None,
 ) -> None:
-    """Writes a projector directory and checks it, as a new run of TensorBoard.
+    """Writes a projector directory, checks it and makes it a run of TensorBoard.
+
+    ```
+    directory/
+        projector_config.pbtxt
+        checkpoint
+        embedding.ckpt-1.index, .data-…     all tensors
+        metadata.tsv                        the labels of the first tensor
+        bookmarks.json                      its bookmarks, if it has any
+        NAME.metadata.tsv                   the labels of another tensor, unless it shares them
+        NAME.bookmarks.json
+        events.out.tfevents.…               empty; TensorBoard lists directories that have one
+    ```
 
     Args:
-        directory: Where to; missing or empty.
-        tensors: The points. TensorBoard opens the first name in alphabetical order.
-        columns: The labels of all tensors, see `metadata.encode_table`.
-        bookmarks: The bookmarks of the first of the tensors, see `bookmarks.encode_bookmarks`.
-        extras: Further files, of no concern to TensorBoard: by name, what writes one to a path, in
-            a thread beside the rest.
+        directory: Where to write; missing or empty. Its name becomes the name of the run.
+        tensors: One or more, of different names.
+        extras: Further files, which TensorBoard does not read: by name, what writes one to a path,
+            in a thread beside the rest.
 
     Raises:
-        ValueError: TensorBoard would show it wrongly, or the directory's name cannot be the name
-            of a run.
+        ValueError: TensorBoard would show something wrongly, two tensors have one name, or the
+            directory's name cannot be the name of a run.
         FileExistsError: The directory is not empty, see `new_run`.
     """
     directory = directory.rstrip("/")
     if problem := run_name_problem(directory):
         raise ValueError(f"{directory}: {problem}.")
-    files = {METADATA: metadata.encode_table(columns)}
-    bookmarks_path = ""
-    if bookmarks:
-        files[bookmarks_path := BOOKMARKS] = bookmarks
-    # The pool's end waits for the extras whatever happens, before a failed run is removed.
+    names = [tensor.name for tensor in tensors]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"tensors must have one or more, of different names. Received: {names}.")
+    config, files = _plan(tensors)
+    # The pool waits for the extras whatever happens, before a failed run is removed.
     with new_run(directory) as unfinished, ThreadPoolExecutor(1) as beside:
         written = [
-            beside.submit(write, os.path.join(unfinished, file_name))
-            for file_name, write in (extras or {}).items()
+            beside.submit(write_extra, os.path.join(unfinished, file_name))
+            for file_name, write_extra in (extras or {}).items()
         ]
-        _write_files(unfinished, files)
+        for name, content in files.items():
+            with tf.io.gfile.GFile(os.path.join(unfinished, name), "wb") as file:
+                file.write(content)
         write_checkpoint(unfinished, tensors)
-        config = _config(tensors, bookmarks_path)
         projector.visualize_embeddings(unfinished, config)
         _refuse_violations(unfinished)
         for extra in written:
             extra.result()
 
 
-def _write_files(directory: str, files: Mapping[str, bytes]) -> None:
-    tf.io.gfile.makedirs(directory)
-    for name, content in files.items():
-        with tf.io.gfile.GFile(os.path.join(directory, name), "wb") as file:
-            file.write(content)
-
-
-def _config(tensors: Tensors, bookmarks_path: str) -> projector.ProjectorConfig:
+def _plan(tensors: Sequence[Tensor]) -> tuple[projector.ProjectorConfig, dict[str, bytes]]:
+    """Makes the configuration, and the files of labels and bookmarks that it names."""
     config = projector.ProjectorConfig()
-    for name in tensors.read:
-        config.embeddings.add(tensor_name=VARIABLE.format(name), metadata_path=METADATA)
-    config.embeddings[0].bookmarks_path = bookmarks_path
-    return config
+    files: dict[str, bytes] = {}
+    tables: dict[int, str] = {}  # By the identity of the mapping.
+    for tensor in tensors:
+        prefix = f"{tensor.name}." if files else ""
+        entry = config.embeddings.add(tensor_name=VARIABLE.format(tensor.name))
+        if id(tensor.columns) not in tables:
+            tables[id(tensor.columns)] = f"{prefix}{METADATA}"
+            files[f"{prefix}{METADATA}"] = encode_table(tensor.columns)
+        entry.metadata_path = tables[id(tensor.columns)]
+        if tensor.bookmarks:
+            entry.bookmarks_path = f"{prefix}{BOOKMARKS}"
+            rows, columns = tensor.vectors.shape
+            label_by = next(iter(tensor.columns))
+            files[entry.bookmarks_path] = encode_bookmarks(
+                tensor.bookmarks, (rows, columns), label_by
+            )
+    return config, files
 
 
 def _refuse_violations(directory: str) -> None:
     if violations := verify_contents(directory):
         listed = "\n  ".join(map(str, violations[:10]))
         raise ValueError(
-            f"TensorBoard would show the export wrongly in {len(violations)} places, the first "
-            f"of them:\n  {listed}"
+            f"TensorBoard would show {len(violations)} things wrongly, the first of them:\n"
+            f"  {listed}"
         )

@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from components.projector_directory import metadata
-from components.projector_directory.bookmarks import NO_COLOR, encode_bookmarks
-from components.projector_directory.tensors import Tensors
-from components.projector_directory.writer import write_projection
+from components.projector_directory import Bookmark, Tensor, metadata, write
+from components.projector_directory.bookmarks import NO_COLOR
 from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.picture import draw_picture
 from components.projector_exporter.tables import Table, write_arrow, write_parquet
@@ -103,16 +101,15 @@ def export_embedding(
         )
     probabilities, columns = _columns(embedding)
     points = embedding.matrix[:rows]
-    tensors = _tensors(points)
     layouts = _layouts(points, options)
-    bookmarks = None
+    bookmarks = []
     extras: dict[str, Callable[[str], None]] = {}
     if layouts:
-        bookmarks = encode_bookmarks(
-            list(layouts.values()),
-            tensors.shape,
-            color_by="strength" if "strength" in columns else NO_COLOR,
-        )
+        color_by = "strength" if "strength" in columns else NO_COLOR
+        bookmarks = [
+            Bookmark(layout.name, layout.positions, "pca" if name == "pca" else "umap", color_by)
+            for name, layout in layouts.items()
+        ]
         picture = _picture(embedding, list(layouts.values())[-1], probabilities)
         extras[PICTURE] = functools.partial(_write, picture)
     if options.probe_words:
@@ -122,13 +119,15 @@ def export_embedding(
         table = Table(columns, embedding.matrix, positions)
         for name in formats:
             extras[f"embedding.{name}"] = functools.partial(_TABLES[name], table=table)
-    write_projection(
-        directory,
-        tensors,
-        {name: column[:rows] for name, column in columns.items()},
-        bookmarks,
-        extras=extras,
-    )
+    shown = {name: column[:rows] for name, column in columns.items()}
+    if points.shape[1] == 2:
+        _LOGGER.warning("The embedding has 2 columns: a third one of zeros is added to be drawn.")
+        points = np.pad(points, ((0, 0), (0, 1)))
+    tensors = [
+        Tensor("embedding", points, shown, bookmarks),
+        Tensor("normalized", _unit_rows(points), shown),
+    ]
+    write(directory, tensors, extras=extras)
     return Export(rows, embedding.matrix.shape[1], len(embedding.tokens) - rows)
 
 
@@ -169,14 +168,8 @@ def _columns(
     )
 
 
-def _tensors(points: np.ndarray) -> Tensors:
-    rows, columns = points.shape
-    read: dict[str, Callable[[slice], np.ndarray]] = {"embedding": points.__getitem__}
-    if columns == 2:
-        _LOGGER.warning("The embedding has 2 columns: a third one of zeros is added to be drawn.")
-        read["embedding"] = lambda part: np.pad(points[part], ((0, 0), (0, 1)))
-    read["normalized"] = lambda part: unit_rows(read["embedding"](part))
-    return Tensors((rows, max(3, columns)), read)
+def _unit_rows(points: np.ndarray) -> np.ndarray:
+    return np.concatenate([unit_rows(points[part]) for part in slices(*points.shape)])
 
 
 def _layouts(points: np.ndarray, options: ExportOptions) -> dict[str, Layout]:

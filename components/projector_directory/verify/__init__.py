@@ -18,7 +18,7 @@ from tensorboard.plugins.projector import ProjectorConfig
 from components.projector_directory import reader
 from components.projector_directory.bookmarks import NO_COLOR
 from components.projector_directory.metadata import RESERVED_COLUMNS, is_js_number, shown_as_written
-from components.projector_directory.tensors import row_slices
+from components.projector_directory.tensors import row_slices, slice_spec
 
 CONFIG = "projector_config.pbtxt"
 # TensorBoard's page asks for no more rows of a tensor.
@@ -229,10 +229,11 @@ def _checkpoint_tensors(directory: str, config: ProjectorConfig, found: _Finding
 def _read_rows(
     prefix: str, key: str, shape: tuple[int, int], dtype: tf.DType, part: slice
 ) -> np.ndarray:
-    rows, columns = shape
-    place = f"{rows} {columns} {part.start},{part.stop - part.start}:-"
     (values,) = tf.raw_ops.RestoreV2(
-        prefix=prefix, tensor_names=[key], shape_and_slices=[place], dtypes=[dtype]
+        prefix=prefix,
+        tensor_names=[key],
+        shape_and_slices=[slice_spec(shape, part)],
+        dtypes=[dtype],
     )
     return values.numpy()
 

@@ -3,19 +3,23 @@ import json
 import numpy as np
 import pytest
 
-from components.projector_directory.bookmarks import encode_bookmarks
-from components.vectors.layouts import Layout
+from components.projector_directory.bookmarks import Bookmark, encode_bookmarks
 
 
-def layout(name: str, rows: int, columns: int, scale: float = 1) -> Layout:
-    positions = scale * np.random.default_rng(rows + columns).normal(size=(rows, columns))
-    return Layout(name, positions)
+def pca_of(rows: int, columns: int, scale: float = 1) -> Bookmark:
+    return Bookmark("PCA", random_positions(rows, columns, scale), "pca", "topic")
 
 
-def test_each_layout_is_a_bookmark() -> None:
-    pca, tsne = layout("PCA", 30, 10), layout("t-SNE", 30, 2)
+def tsne_of(rows: int, scale: float = 1) -> Bookmark:
+    return Bookmark("t-SNE", random_positions(rows, 2, scale), color_by="topic")
 
-    states = json.loads(encode_bookmarks([pca, tsne], (30, 16), "token", "topic"))
+
+def random_positions(rows: int, columns: int, scale: float) -> np.ndarray:
+    return scale * np.random.default_rng(rows + columns).normal(size=(rows, columns))
+
+
+def test_each_bookmark_is_a_state() -> None:
+    states = json.loads(encode_bookmarks([pca_of(30, 10), tsne_of(30)], (30, 16), "token"))
 
     assert [state["label"] for state in states] == ["PCA", "t-SNE"]
     assert [state["selectedProjection"] for state in states] == ["pca", "umap"]
@@ -30,11 +34,24 @@ def test_each_layout_is_a_bookmark() -> None:
     assert not states[1]["umapIs3d"]
 
 
+def test_a_bookmark_without_a_color_has_none() -> None:
+    bookmark = Bookmark("PCA", random_positions(5, 3, 1), "pca")
+    (state,) = json.loads(encode_bookmarks([bookmark], (5, 3), "token"))
+    assert state["selectedColorOptionName"] == "No color map"
+
+
+def test_three_coordinates_are_shown_in_space() -> None:
+    space = Bookmark("UMAP", random_positions(5, 3, 1))
+    _, state = json.loads(encode_bookmarks([pca_of(5, 3), space], (5, 3), "token"))
+    assert state["umapIs3d"]
+    assert {"umap-0", "umap-1", "umap-2"} < set(state["projections"][0])
+
+
 @pytest.mark.parametrize("scale", [1e-30, 0.02, 1, 3_000, 1e30])
 def test_rows_have_the_positions_of_all_layouts(scale: float) -> None:
-    pca, tsne = layout("PCA", 30, 3, scale), layout("t-SNE", 30, 2, scale)
+    pca, tsne = pca_of(30, 3, scale), tsne_of(30, scale)
 
-    _, state = json.loads(encode_bookmarks([pca, tsne], (30, 3)))
+    _, state = json.loads(encode_bookmarks([pca, tsne], (30, 3), "token"))
 
     keys = ["pca-0", "pca-1", "pca-2", "umap-0", "umap-1"]
     found = np.array([[row[key] for key in keys] for row in state["projections"]])
@@ -43,9 +60,9 @@ def test_rows_have_the_positions_of_all_layouts(scale: float) -> None:
 
 
 def test_a_layout_of_the_first_rows_hides_the_others() -> None:
-    layouts = [layout("PCA", 2_500, 4), layout("t-SNE", 2_000, 2)]
+    bookmarks = [pca_of(2_500, 4), tsne_of(2_000)]
 
-    pca, tsne = json.loads(encode_bookmarks(layouts, (2_500, 4)))
+    pca, tsne = json.loads(encode_bookmarks(bookmarks, (2_500, 4), "token"))
 
     assert tsne["label"] == "t-SNE (first 2,000 rows)"
     assert tsne["filteredPoints"] == list(range(2_000))
@@ -54,29 +71,30 @@ def test_a_layout_of_the_first_rows_hides_the_others() -> None:
 
 
 def test_two_columns_are_shown_in_the_plane() -> None:
-    (state,) = json.loads(encode_bookmarks([layout("PCA", 5, 2)], (5, 2)))
+    (state,) = json.loads(encode_bookmarks([pca_of(5, 2)], (5, 2), "token"))
     assert state["pcaComponentDimensions"] == [0, 1]
 
 
 def test_rows_that_are_all_the_same_can_be_bookmarked() -> None:
-    (state,) = json.loads(encode_bookmarks([Layout("PCA", np.zeros((4, 2)))], (4, 2)))
+    bookmark = Bookmark("PCA", np.zeros((4, 2)), "pca")
+    (state,) = json.loads(encode_bookmarks([bookmark], (4, 2), "token"))
     assert state["projections"] == [{"pca-0": 0, "pca-1": 0}] * 4
 
 
 def test_the_file_is_small() -> None:
-    layouts = [layout("PCA", 10_000, 10), layout("t-SNE", 10_000, 2, 40)]
-    assert len(encode_bookmarks(layouts, (10_000, 16))) < 4_000_000
+    bookmarks = [pca_of(10_000, 10), tsne_of(10_000, 40)]
+    assert len(encode_bookmarks(bookmarks, (10_000, 16), "token")) < 4_000_000
 
 
 @pytest.mark.parametrize(
-    "layouts",
-    [[], [layout("t-SNE", 5, 2)], [layout("PCA", 4, 2)], [layout("PCA", 5, 2), layout("X", 6, 2)]],
+    "bookmarks", [[], [tsne_of(5)], [pca_of(4, 2)], [pca_of(6, 2)], [pca_of(5, 2), tsne_of(6)]]
 )
-def test_layouts_that_do_not_fit_are_refused(layouts: list[Layout]) -> None:
+def test_bookmarks_that_do_not_fit_are_refused(bookmarks: list[Bookmark]) -> None:
     with pytest.raises(ValueError, match="rows"):
-        encode_bookmarks(layouts, (5, 2))
+        encode_bookmarks(bookmarks, (5, 2), "token")
 
 
 def test_what_is_not_a_number_is_refused() -> None:
+    bookmark = Bookmark("PCA", np.array([[0, 1], [np.nan, 2]]), "pca")
     with pytest.raises(ValueError):
-        encode_bookmarks([Layout("PCA", np.array([[0, 1], [np.nan, 2]]))], (2, 2))
+        encode_bookmarks([bookmark], (2, 2), "token")

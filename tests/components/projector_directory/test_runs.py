@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.projector_directory import write
 from components.projector_directory.runs import check_prefix, new_run, publish_run, run_name
 from components.projector_directory.verify import run_name_problem, verify
-from tests.components.projector_exporter.exporting import write_export
+from tests.components.projector_directory.directories import make_tensor, write_directory
 from tests.tensorboard import TensorBoard
 
 TOKENS = [b"good", b"bad"]
@@ -20,8 +21,13 @@ MATRIX = np.arange(8, dtype=np.float32).reshape(2, 4)
 @pytest.fixture
 def run(tmp_path: pathlib.Path) -> pathlib.Path:
     directory = tmp_path / "output" / "imdb-20261122-134002"
-    write_export(directory, TOKENS, MATRIX, formats=("arrow", "bytes", "parquet"))
+    write(str(directory), [make_tensor(TOKENS, MATRIX)], extras={"below/notes.txt": _write_notes})
     return directory
+
+
+def _write_notes(path: str) -> None:
+    pathlib.Path(path).parent.mkdir()
+    pathlib.Path(path).write_text("of words")
 
 
 def _names(directory: pathlib.Path) -> list[str]:
@@ -102,7 +108,7 @@ def test_a_run_is_published_to_other_file_systems(run: pathlib.Path) -> None:
 
 def test_nothing_published_is_rewritten(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     other = tmp_path / "other" / run.name
-    write_export(other, TOKENS, -MATRIX)
+    write_directory(other, TOKENS, -MATRIX)
     places = [publish_run(str(made), str(tmp_path / "stable")) for made in (run, other, other)]
     names = [run.name, f"{run.name}-2", f"{run.name}-3"]
     assert places == [str(tmp_path / "stable" / name) for name in names]
@@ -113,7 +119,7 @@ def test_nothing_published_is_rewritten(run: pathlib.Path, tmp_path: pathlib.Pat
 def test_a_failed_publication_says_so_and_leaves_nothing(
     run: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    (run / "bytes" / "zz").symlink_to("nowhere")  # Fails to be copied, as the last of all.
+    (run / "below" / "zz").symlink_to("nowhere")  # Fails to be copied, as the last of all.
     with pytest.raises(OSError, match=r"could not be published to .*stable: "):
         publish_run(str(run), str(tmp_path / "stable"))
     assert _names(tmp_path / "stable") == []
@@ -127,7 +133,7 @@ def test_a_killed_publication_is_not_listed(run: pathlib.Path, tmp_path: pathlib
     stable = tmp_path / "stable"
     publish_run(str(run), str(stable))
     os.mkfifo(run / "zz")  # Takes for ever to be copied.
-    publish = "import sys; from components.projector_exporter import runs; "
+    publish = "import sys; from components.projector_directory import runs; "
     publish += "runs.publish_run(*sys.argv[1:])"
     process = subprocess.Popen([sys.executable, "-c", publish, str(run), str(stable)])
     try:

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from components.projector_directory import metadata, reader
-from components.projector_directory.verify import verify
-from components.projector_exporter.options import MAX_ROWS
-from tests.components.projector_exporter.exporting import (
+from components.projector_directory.verify import MAX_ROWS, verify
+from tests.components.projector_directory.directories import (
     EMBEDDING,
-    KEPT_MATRIX,
     KEPT_TOKENS,
-    write_export,
+    KEPT_VECTORS,
+    write_directory,
 )
 from tests.tensorboard import TensorBoard
 
@@ -29,8 +28,8 @@ WRITTEN_BY = pathlib.Path(__file__).parent / "written_by"
 @pytest.fixture(scope="module")
 def tensorboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TensorBoard]:
     logdir = tmp_path_factory.mktemp("projection")
-    write_export(str(logdir / "7"), TOKENS, MATRIX)
-    write_export(str(logdir / "12"), TOKENS[:100], -MATRIX[:100])
+    write_directory(logdir / "7", TOKENS, MATRIX)
+    write_directory(logdir / "12", TOKENS[:100], -MATRIX[:100])
     with TensorBoard(logdir) as server:
         yield server
 
@@ -55,7 +54,7 @@ def test_rows_and_labels_are_those_exported(tensorboard: TensorBoard) -> None:
         served = tensorboard.get("metadata", run=run, **what)
         columns, rows = reader.parse_table(reader.stream_lines(served))
         np.testing.assert_array_equal(points.reshape(-1, matrix.shape[1]), matrix)
-        assert columns == ["token", "id", "norm"]
+        assert columns == ["token", "id"]
         assert [metadata.unescape(row[0]) for row in rows] == tokens
         assert [int(row[1]) for row in rows] == list(range(1, len(tokens) + 1))
 
@@ -65,45 +64,12 @@ def test_the_reader_sees_what_the_server_sends(
 ) -> None:
     del tensorboard  # One server at a time is enough for a small machine.
     logdir = tmp_path_factory.mktemp("foreign")
-    write_export(str(logdir), TOKENS[:4], MATRIX[:4])
+    write_directory(logdir / "1", TOKENS[:4], MATRIX[:4])
     content = "word\tn\r\na\rb\t1\r\n\n\ufeffc\u2028\t2\nd\x0b\x85\t3\n\x00\t4".encode()
-    (logdir / "metadata.tsv").write_bytes(content)
+    (logdir / "1" / "metadata.tsv").write_bytes(content)
     with TensorBoard(logdir) as server:
-        served = server.get("metadata", run=".", name=EMBEDDING)
+        served = server.get("metadata", run="1", name=EMBEDDING)
     assert served == reader.served_text(content).encode()
-
-
-@pytest.mark.parametrize("without_tensorflow", [True, False])
-@pytest.mark.parametrize("value", [None, 0, 0.5])
-def test_raw_files_are_shown_where_there_is_no_tensorflow(
-    value: float | None, without_tensorflow: bool, tmp_path: pathlib.Path
-) -> None:
-    matrix = MATRIX[:100] if value is None else np.full((100, 5), value, np.float32)
-    write_export(tmp_path / "1", TOKENS[:100], matrix, formats=("bytes",), normalized=True)
-    with TensorBoard(tmp_path / "1" / "bytes", without_tensorflow) as server:
-        assert server.json("runs") == ["."]
-        embeddings = server.json("info", run=".")["embeddings"]
-        served = server.get("tensor", run=".", name=EMBEDDING)
-        labels = reader.stream_lines(server.get("metadata", run=".", name=EMBEDDING))
-    assert [embedding["tensorPath"] for embedding in embeddings] == [
-        "embedding.bytes",
-        "normalized.bytes",
-    ]
-    points = np.frombuffer(served, np.float32).reshape(matrix.shape)
-    np.testing.assert_allclose(points, matrix, rtol=2**-16 if value else 0)
-    _, rows = reader.parse_table(labels)
-    assert [metadata.unescape(row[0]) for row in rows] == TOKENS[:100]
-
-
-def test_raw_files_are_no_run_of_the_directories_above(tmp_path: pathlib.Path) -> None:
-    write_export(tmp_path / "1", TOKENS[:100], MATRIX[:100], formats=("bytes",))
-    assert verify(str(tmp_path / "1")) == []
-    # Even one that would keep TensorBoard from listing any run.
-    (tmp_path / "1" / "bytes" / "embedding.bytes").write_bytes(b"damaged")
-    with TensorBoard(tmp_path) as server:
-        assert server.json("runs") == ["1"]
-        points = np.frombuffer(server.get("tensor", run="1", name=EMBEDDING), np.float32)
-    np.testing.assert_array_equal(points.reshape(100, 5), MATRIX[:100])
 
 
 def test_exports_of_either_tensorflow_open_in_this_one() -> None:
@@ -113,5 +79,5 @@ def test_exports_of_either_tensorflow_open_in_this_one() -> None:
             points = np.frombuffer(server.get("tensor", run=run, name=EMBEDDING), np.float32)
             served = server.get("metadata", run=run, name=EMBEDDING)
             _, rows = reader.parse_table(reader.stream_lines(served))
-            np.testing.assert_array_equal(points.reshape(KEPT_MATRIX.shape), KEPT_MATRIX)
+            np.testing.assert_array_equal(points.reshape(KEPT_VECTORS.shape), KEPT_VECTORS)
             assert [metadata.unescape(row[0]) for row in rows] == KEPT_TOKENS

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.projector_directory import Tensor, write
 from components.projector_directory.__main__ import main
 from components.projector_directory.verify import Violation, verify
-from tests.components.projector_exporter.exporting import write_export
+from tests.components.projector_directory.directories import make_tensor, write_directory
 
 TOKENS = [b"good", b"bad", b"film", b"plot"]
 
@@ -18,7 +19,7 @@ TOKENS = [b"good", b"bad", b"film", b"plot"]
 def export(tmp_path: pathlib.Path) -> pathlib.Path:
     """A directory with nothing wrong."""
     matrix = np.arange(16, dtype=np.float32).reshape(4, 4)
-    write_export(str(tmp_path / "export"), TOKENS, matrix)
+    write_directory(tmp_path / "export", TOKENS, matrix)
     return tmp_path / "export"
 
 
@@ -276,7 +277,7 @@ def _bookmark_violations(export: pathlib.Path, content: str) -> list[tuple[int |
     "change",
     [
         {},
-        {"selectedColorOptionName": "norm"},
+        {"selectedColorOptionName": "id"},
         {"selectedProjection": "umap"},
         {"projections": PLACES[:2], "filteredPoints": [3, 0]},
     ],
@@ -331,13 +332,7 @@ def test_files_that_are_no_bookmarks(export: pathlib.Path, content: str, problem
 
 
 def test_labels_of_two_tensors_are_reported_once(tmp_path: pathlib.Path) -> None:
-    write_export(tmp_path / "export", TOKENS, np.eye(4, dtype=np.float32), normalized=True)
+    first = make_tensor(TOKENS, np.eye(4, dtype=np.float32))
+    write(str(tmp_path / "export"), [first, Tensor("other", first.vectors, first.columns)])
     table = "token\tid\ngood\t1\n\t2\nfilm\t3\nplot\t4\n"
     assert [row for row, _ in _metadata_violations(tmp_path / "export", table.encode())] == [1]
-
-
-def test_an_export_has_bookmarks_that_load(tmp_path: pathlib.Path) -> None:
-    matrix = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
-    tokens = [b"word%d" % row for row in range(50)]
-    write_export(tmp_path / "export", tokens, matrix, layouts=("tsne",), layout_rows=20)
-    assert verify(str(tmp_path / "export")) == []
