@@ -107,7 +107,7 @@ def _input_rate(files: ExampleFiles, examples: int, options: Any) -> float:
         tf.distribute.InputContext(),
         steps=steps,
         batch_size=options.batch_size,
-        max_tokens=options.max_tokens_per_example,
+        max_tokens=options.max_sequence_length,
         static_length=False,
         validation=False,
         seed=options.seed,
@@ -126,9 +126,7 @@ def _accuracy(
 ) -> float:
     """Returns the accuracy on the whole test split of the model as it is served."""
     directory = str(chosen.fresh("training") / "model")
-    saved_model.save(
-        model, transform_output, chosen.config.training.max_tokens_per_example, directory
-    )
+    saved_model.save(model, transform_output, chosen.config.training.max_sequence_length, directory)
     serve = tf.saved_model.load(directory).signatures["serve_text"]
     texts, labels = chosen.reviews("eval")
     hits = 0

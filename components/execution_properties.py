@@ -13,8 +13,6 @@ from tfx.types.component_spec import ExecutionParameter
 
 _Options = TypeVar("_Options")
 
-_KEPT_TYPES = (int, float, str)
-
 
 def parameters(options_class: type) -> dict[str, ExecutionParameter]:
     """Returns the PARAMETERS of a component's spec for a class of options.
@@ -38,9 +36,10 @@ def to_properties(options: Any) -> dict[str, int | float | str]:
     Returns:
         A value for each field, under the field's name.
     """
+    values = dataclasses.asdict(options)
     return {
-        name: value if type(value) in _KEPT_TYPES else json.dumps(value)
-        for name, value in dataclasses.asdict(options).items()
+        field.name: values[field.name] if _is_kept(field) else json.dumps(values[field.name])
+        for field in dataclasses.fields(options)
     }
 
 
@@ -53,10 +52,20 @@ def from_properties(options_class: type[_Options], properties: Mapping[str, Any]
 
     Returns:
         Equal options.
+
+    Raises:
+        KeyError: A field has no property.
     """
-    values = {}
-    for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
-        value = properties[field.name]
-        kept = type(field.default) in _KEPT_TYPES
-        values[field.name] = value if kept else json.loads(value)
-    return options_class(**values)
+    return options_class(
+        **{
+            field.name: properties[field.name]
+            if _is_kept(field)
+            else json.loads(properties[field.name])
+            for field in dataclasses.fields(options_class)  # type: ignore[arg-type]
+        }
+    )
+
+
+def _is_kept(field: dataclasses.Field) -> bool:
+    """Tells whether ML Metadata keeps the field's type; an optional field's may change."""
+    return type(field.default) in (int, float, str)

@@ -95,7 +95,10 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
                 model_run=types.Channel(type=tfx.types.standard_artifacts.ModelRun),
                 train_splits=json.dumps(list(train_splits)),
                 code_digest=source_digest(
-                    "components.embedding_trainer", "components.artifacts", "components.text"
+                    "components.embedding_trainer",
+                    "components.artifacts",
+                    "components.execution_properties",
+                    "components.text",
                 ),
                 **execution_properties.to_properties(options or TrainingOptions()),
             )

@@ -15,9 +15,11 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, sche
 from tfx import v1 as tfx
 from tfx.types import artifact_utils, channel_utils
 
-from components import text
 from components.embedding_trainer.component import EmbeddingTrainer
 from components.embedding_trainer.executor import Executor
+from components.embedding_trainer.options import TrainingOptions
+from components.text.features import LABEL, TEXT
+from components.text.preprocessing import preprocessing_fn
 
 standard_artifacts = tfx.types.standard_artifacts
 
@@ -42,18 +44,18 @@ def write_transformed(
         The directory.
     """
     raw_spec = {
-        text.TEXT: text_spec,
-        text.LABEL: tf.io.FixedLenFeature([], tf.int64),
+        TEXT: text_spec,
+        LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(raw_spec))
     rows = [
-        {text.TEXT: review if text_spec is _ONE_STRING else [review], text.LABEL: label}
+        {TEXT: review if text_spec is _ONE_STRING else [review], LABEL: label}
         for review, label in zip(texts, labels, strict=True)
     ]
     graph = os.path.join(directory, "graph")
     with tft_beam.Context(temp_dir=os.path.join(directory, "tmp")):
         analyze_and_transform = tft_beam.AnalyzeAndTransformDataset(
-            lambda inputs: text.preprocessing_fn(inputs, {})
+            lambda inputs: preprocessing_fn(inputs, {})
         )
         (transformed, _), transform_fn = (rows, metadata) | analyze_and_transform
         transform_fn | tft_beam.WriteTransformFn(graph)
@@ -88,8 +90,8 @@ def execute(
     output: str,
     *,
     class_names: Sequence[str] | None = None,
-    hyperparameters: str | None = None,
     base_model: str | None = None,
+    train_splits: Sequence[str] = ("train",),
     **options: Any,
 ) -> Any:
     """Runs the executor with the component's execution properties.
@@ -98,9 +100,9 @@ def execute(
         data: What `write_transformed` wrote.
         output: Where to write the artifacts, as `output`/model and `output`/model_run.
         class_names: What TfdsExampleGen knows of the classes; None to leave its examples out.
-        hyperparameters: The uri of a HyperParameters artifact.
         base_model: The uri of a Model artifact.
-        **options: Of EmbeddingTrainer.
+        train_splits: The splits to train on.
+        **options: Fields of TrainingOptions.
 
     Returns:
         The Model artifact.
@@ -117,13 +119,12 @@ def execute(
         raw_examples = artifact(standard_artifacts.Examples, os.path.join(data, "raw"))
         raw_examples.set_string_custom_property("class_names", json.dumps(class_names))
         inputs["raw_examples"] = [raw_examples]
-    if hyperparameters:
-        inputs["hyperparameters"] = [artifact(standard_artifacts.HyperParameters, hyperparameters)]
     if base_model:
         inputs["base_model"] = [artifact(standard_artifacts.Model, base_model)]
     component = EmbeddingTrainer(
         **{key: channel_utils.as_channel(artifacts) for key, artifacts in inputs.items()},
-        **options,
+        options=TrainingOptions(**options),
+        train_splits=train_splits,
     )
     model = artifact(standard_artifacts.Model, os.path.join(output, "model"))
     model_run = artifact(standard_artifacts.ModelRun, os.path.join(output, "model_run"))

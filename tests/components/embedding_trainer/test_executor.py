@@ -63,7 +63,7 @@ def test_two_classes_are_learned_and_served(two_classes: str, tmp_path: pathlib.
 
 
 def test_single_tokens_are_served_by_id(two_classes: str, tmp_path: pathlib.Path) -> None:
-    model = harness.execute(two_classes, str(tmp_path), max_tokens_per_example=3, **FAST)
+    model = harness.execute(two_classes, str(tmp_path), max_sequence_length=3, **FAST)
     words = ["good", "awful", "scene"]
     vocabulary = _vocabulary(two_classes)
     ids = np.array([vocabulary.index(word) for word in words]) + FIRST_TOKEN_ID
@@ -145,21 +145,6 @@ def test_training_stops_with_the_weights_of_the_best_epoch(
     expected = harness.weights(exact)
     for name, values in harness.weights(stopped).items():
         np.testing.assert_array_equal(values, expected[name])
-
-
-def test_a_tuner_decides(two_classes: str, tmp_path: pathlib.Path) -> None:
-    tuned = tmp_path / "tuned"
-    tuned.mkdir()
-    values = {"embedding_dim": 3, "hidden_units": 5, "batch_size": 32, "epochs": 1}
-    (tuned / "best_hyperparameters.txt").write_text(json.dumps({"space": [], "values": values}))
-
-    model = harness.execute(two_classes, str(tmp_path), hyperparameters=str(tuned), **FAST)
-
-    weights = harness.weights(model)
-    assert weights["embedding"].shape[1] == 3
-    assert weights["hidden_kernel"].shape == (3, 5)
-    assert model.get_int_custom_property("global_batch_size") == 32
-    assert model.get_int_custom_property("epochs_run") == 1
 
 
 def test_a_base_model_gives_its_words_to_another_vocabulary(

@@ -1,0 +1,81 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.text.features import FIRST_TOKEN_ID, TEXT, TOKEN_IDS, input_dim
+from components.text.tokenizers import split_words
+from components.text.vocabulary import read_token_counts, read_vocabulary
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ("A good, GOOD film.", ["a", "good", "good", "film"]),
+        ("one<br /><br />two<BR>three", ["one", "two", "three"]),
+        ('<a href="x">link</a> <!-- no --> end', ["link", "end"]),
+        ("2 < 3 and 4 > 3, I <3 it", ["2", "3", "and", "4", "3", "i", "3", "it"]),
+        ("Don't 'quote' ''it'' rock'n'roll dogs'", ["don't", "quote", "it", "rock'n'roll", "dogs"]),
+        ("it\u2019s it&#39;s it&apos;s", ["it's"] * 3),
+        ("it\uff07s it&rsquo;s it&#039;s it&#x27;s it&#8217;s it&#x2019;s", ["it's"] * 6),
+        ("salt&nbsp;&amp;&nbsp;pepper", ["salt", "pepper"]),
+        ("a&#160;b&#xa0;c&frac12;d", ["a", "b", "c", "d"]),
+        ("well-known 10/10", ["well", "known", "10", "10"]),
+        ("'tis the dogs'.", ["tis", "the", "dogs"]),
+        ("Ünïcode ЁЛКА straße e\u0301te\u0301", ["ünïcode", "ёлка", "straße", "e\u0301te\u0301"]),
+        ("多么 好，看！", ["多么", "好", "看"]),  # noqa: RUF001
+        (" \t\n...!?'' ", []),
+        ("", []),
+        (b"bad \xff\xfe bytes", ["bad", "bytes"]),
+    ],
+)
+def test_words(raw, words):
+    (row,) = split_words(tf.constant([raw])).to_list()
+
+    assert [word.decode() for word in row] == words
+
+
+def test_subwords_split_unseen_words_and_serve_in_a_fresh_process(transform, tmp_path):
+    stems, endings = ("walk", "talk", "jump", "look", "cook"), ("ed", "ing", "er", "s")
+    words = [stem + ending for stem in stems for ending in endings if stem + ending != "cooking"]
+    texts = [f"{word} and" for word in words] * 5
+
+    transformed = transform(texts, tokenizer="subwords", top_k=50)
+
+    assert transformed.serve(texts) == transformed.ids
+    vocabulary = read_vocabulary(transformed.output)
+    assert len(vocabulary) <= 50
+    counts = read_token_counts(transformed.output)
+    assert counts is not None
+    every_id = np.concatenate(transformed.ids).astype(np.int64)
+    occurrences = np.bincount(every_id, minlength=input_dim(len(vocabulary)))
+    np.testing.assert_array_equal(counts, occurrences[FIRST_TOKEN_ID:-1])
+    (row,) = transformed.serve(["Cooking"])
+    pieces = [vocabulary[i - FIRST_TOKEN_ID] for i in row]
+    assert pieces == ["c", "##o", "##o", "##k", "##ing"]
+    assert transformed.serve(["and 漢"]) == [[1, len(vocabulary) + 1]]
+
+    # As a model server: nothing of this project, only the ops of tensorflow_text.
+    model = tf.Module()
+    model.layer = transformed.output.transform_features_layer()
+    model.ids = tf.function(
+        lambda texts: model.layer({TEXT: texts})[TOKEN_IDS].values,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    script = (
+        "import json, sys, tensorflow as tf, tensorflow_text\n"
+        "ids = tf.saved_model.load(sys.argv[1]).ids(tf.constant(['Cooking']))\n"
+        "print(json.dumps(ids.numpy().tolist()))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "model")]
+    served = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert json.loads(served.stdout) == row
+
+
+def test_subwords_of_no_words_are_refused(transform):
+    with pytest.raises(Exception, match="no word to learn subwords from"):
+        transform(["", "..."], tokenizer="subwords")
