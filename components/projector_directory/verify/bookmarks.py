@@ -1,0 +1,122 @@
+"""Rules for a file of bookmarks: whether a click on each shows what it says."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from components.projector_directory.bookmarks import NO_COLOR
+from components.projector_directory.verify.violation import Violation
+
+
+def check_bookmarks(
+    path: str, name: str, shape: Sequence[int], columns: Sequence[str]
+) -> Iterator[Violation]:
+    """Checks a file of bookmarks.
+
+    Args:
+        path: Where it is.
+        name: What the configuration calls it.
+        shape: Rows and columns of the tensor that it belongs to.
+        columns: The metadata columns of that tensor; none if they cannot be read, which is
+            reported elsewhere.
+
+    Yields:
+        What makes a click fail, or show something else.
+    """
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            text = file.read().decode("utf-8-sig")
+        states = json.loads(text, parse_int=float, parse_constant=_refuse_constant)
+    except ValueError as error:
+        yield Violation(name, None, f"is not JSON, and no bookmark is listed: {error}")
+        return
+    if not isinstance(states, list) or not all(isinstance(state, dict) for state in states):
+        yield Violation(name, None, "is not a JSON array of states: no bookmark can be listed")
+        return
+    for number, state in enumerate(states):
+        for problem in _state_problems(state, shape, columns):
+            yield Violation(name, None, f"bookmark {number} {problem}")
+        for row, problem in _projection_problems(state):
+            yield Violation(name, row, f"bookmark {number} {problem}")
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _state_problems(
+    state: dict[str, Any], shape: Sequence[int], columns: Sequence[str]
+) -> Iterator[str]:
+    yield from _missing_texts(state)
+    if state.get("dataSetDimensions") != list(shape):
+        yield f"has dataSetDimensions {state.get('dataSetDimensions')}; expected {list(shape)}"
+    yield from _unknown_columns(state, columns)
+    if _shown_coordinates(state) is None:
+        yield (
+            f"has selectedProjection {state.get('selectedProjection')!r}; expected 'pca' with 2 or "
+            "3 pcaComponentDimensions, 'umap', 'tsne' or 'custom': a click does nothing"
+        )
+    yield from _row_problems(state, shape[0])
+
+
+def _missing_texts(state: dict[str, Any]) -> Iterator[str]:
+    texts = [f"custom{side}Text" for side in ("XLeft", "XRight", "YUp", "YDown")]
+    if missing := [key for key in texts if not isinstance(state.get(key), str)]:
+        yield f"has no text {', '.join(missing)}: a click does nothing"
+
+
+def _unknown_columns(state: dict[str, Any], columns: Sequence[str]) -> Iterator[str]:
+    for key, more in (
+        ("selectedLabelOption", ()),
+        ("selectedColorOptionName", (NO_COLOR,)),
+        ("customSelectedSearchByMetadataOption", ()),
+    ):
+        if columns and state.get(key) not in (None, *more, *columns):
+            yield f"has {key} {state[key]!r}, which is no column of the metadata"
+
+
+def _row_problems(state: dict[str, Any], rows: int) -> Iterator[str]:
+    points, filtered = state.get("projections"), state.get("filteredPoints")
+    if not isinstance(points, list) or not isinstance(filtered, list | None):
+        yield "needs a list of projections, and of filteredPoints if there are any"
+        return
+    if outside := [point for point in filtered or () if not _is_row(point, rows)]:
+        yield f"has filteredPoints of which {outside[0]!r} is no row of the tensor"
+    expected = rows if filtered is None else len(filtered)
+    if len(points) != expected:
+        yield f"has {len(points)} projections for {expected} points"
+
+
+def _is_row(point: object, rows: int) -> bool:
+    return isinstance(point, float) and point.is_integer() and 0 <= point < rows
+
+
+def _projection_problems(state: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Yields the points that have no place, by their row."""
+    points = state.get("projections")
+    needed = _shown_coordinates(state) or []
+    for row, point in enumerate(points if isinstance(points, list) else ()):
+        values = point if isinstance(point, dict) else {}
+        for key in {**dict.fromkeys(needed), **values}:
+            value = values.get(key)
+            if not isinstance(value, float) or not math.isfinite(value):
+                yield row, f"has {key} {value!r} in its projections; expected a finite number"
+
+
+def _shown_coordinates(state: dict[str, Any]) -> list[str] | None:
+    """Names the coordinates that a bookmark shows; None if TensorBoard cannot tell."""
+    kind = state.get("selectedProjection")
+    if kind == "custom":
+        return ["linear-x", "linear-y"]
+    if kind == "pca":
+        components = state.get("pcaComponentDimensions")
+        if not isinstance(components, list) or len(components) not in (2, 3):
+            return None
+        return [f"pca-{c:g}" if isinstance(c, float) else f"pca-{c}" for c in components]
+    if kind in ("umap", "tsne"):
+        is_3d = state.get("umapIs3d" if kind == "umap" else "tSNEis3d")
+        return [f"{kind}-{axis}" for axis in range(3 if is_3d else 2)]
+    return None
