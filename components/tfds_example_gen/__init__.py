@@ -1,1 +1,1 @@
-"""TfdsExampleGen: labeled text of a TensorFlow Datasets dataset as a TFX Examples artifact."""
+"""TfdsExampleGen: labelled text of TensorFlow Datasets as a TFX Examples artifact."""

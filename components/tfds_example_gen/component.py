@@ -1,4 +1,4 @@
-"""TfdsExampleGen: a TFX component that ingests labeled text from TensorFlow Datasets."""
+"""TfdsExampleGen: a TFX component that reads labelled text from TensorFlow Datasets (TFDS)."""
 
 from tfx import types
 from tfx import v1 as tfx
@@ -21,7 +21,7 @@ class TfdsExampleGenSpec(types.ComponentSpec):
         "data_dir": ExecutionParameter(type=str, optional=True),
         "builder_module": ExecutionParameter(type=str, optional=True),
         "code_digest": ExecutionParameter(type=str),
-        # Those of every ExampleGen of TFX; the splits are the input_config's.
+        # Every ExampleGen of TFX has these; input_config holds the splits.
         standard_component_specs.INPUT_CONFIG_KEY: ExecutionParameter(type=tfx.proto.Input),
         standard_component_specs.OUTPUT_CONFIG_KEY: ExecutionParameter(type=tfx.proto.Output),
         standard_component_specs.OUTPUT_DATA_FORMAT_KEY: ExecutionParameter(type=int),
@@ -36,7 +36,7 @@ class TfdsExampleGenSpec(types.ComponentSpec):
 
 
 class TfdsExampleGen(tfx.types.BaseBeamComponent):
-    """Ingests a dataset of labeled text from TensorFlow Datasets (TFDS).
+    """Reads labelled text of a TensorFlow Datasets (TFDS) dataset as tf.Examples.
 
     Example::
 
@@ -46,10 +46,10 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
         )
         StatisticsGen(examples=example_gen.outputs['examples'])
 
-    Its output ``examples`` is an Examples artifact with exactly these splits, of tf.Examples with
-    ``text`` (bytes) and ``label`` (int64). Custom properties of the artifact: ``dataset`` (with
-    its version), ``dataset_version``, ``class_names`` (JSON list), ``examples_per_split`` (JSON
-    object), ``dataset_fingerprint``.
+    Its output ``examples`` is an Examples artifact with exactly these splits, whose tf.Examples
+    have the features ``text`` (bytes) and ``label`` (int64). The artifact's custom properties are
+    ``dataset`` (with its version), ``dataset_version``, ``class_names`` (a JSON list),
+    ``examples_per_split`` (a JSON object) and ``dataset_fingerprint``.
     """
 
     SPEC_CLASS = TfdsExampleGenSpec
@@ -65,24 +65,24 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
         data_dir: str | None = None,
         builder_module: str | None = None,
     ):
-        """Describes what to ingest; nothing is read before the pipeline runs.
+        """Describes the examples to read; nothing is read before the pipeline runs.
 
         Args:
             dataset: 'name', 'name/config' or 'name/config:version' of a TFDS dataset. Without a
-                version it is the newest prepared one, or, if there is none, the one that the
+                version, the newest prepared one or, if none is prepared, the one that the
                 dataset's code makes.
-            splits: A TFDS split expression, such as 'train[:90%]' or 'train+test', for each name
-                of an output split; None means {'train': 'train', 'eval': 'test'}.
+            splits: For each output split, a TFDS split expression such as 'train[:90%]' or
+                'train+test'; None means {'train': 'train', 'eval': 'test'}.
             text_feature: Name of the text in the dataset; None takes the input of the dataset's
                 supervised_keys.
             label_feature: Name of the label in the dataset; None takes the target of the
                 supervised_keys.
             data_dir: Directory of prepared datasets; None means the environment variable
                 TFDS_DATA_DIR, or else ~/tensorflow_datasets.
-            builder_module: Dotted module whose import registers the dataset, for one of your own.
+            builder_module: Dotted module whose import registers a dataset of your own.
 
         Raises:
-            ValueError: No splits, or a name of a split that TFX cannot have.
+            ValueError: There are no splits, or TFX does not allow the name of one.
         """
         if splits is None:
             splits = {"train": "train", "eval": "test"}
@@ -91,7 +91,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
                 f"splits is {splits!r}; expected at least one name with a TFDS split expression, "
                 "such as {'train': 'train[:90%]'}."
             )
-        artifact_utils.encode_split_names(list(splits))  # Raises on other characters than TFX's.
+        artifact_utils.encode_split_names(list(splits))  # Refuses names that TFX does not allow.
         spec = TfdsExampleGenSpec(
             dataset=dataset,
             text_feature=text_feature,

@@ -1,4 +1,4 @@
-"""Driver of TfdsExampleGen: puts what the dataset is into the cache key."""
+"""Driver of TfdsExampleGen: makes the dataset's content part of the cache key."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from components.tfds_example_gen import executor
 
 
 class Driver(driver.Driver):
-    """Pins and fingerprints the dataset at every run, before TFX looks into its cache."""
+    """Pins the dataset's version and digests its examples before TFX looks into its cache."""
 
     def resolve_exec_properties(
         self,
@@ -17,7 +17,7 @@ class Driver(driver.Driver):
         pipeline_info: data_types.PipelineInfo,
         component_info: data_types.ComponentInfo,
     ) -> dict[str, Any]:
-        """Prepares the dataset if it is not, and adds what the base class puts on the artifact.
+        """Adds the pinned name and the fingerprint; prepares the dataset if it is not prepared.
 
         Args:
             exec_properties: The execution properties of TfdsExampleGen.
@@ -25,11 +25,11 @@ class Driver(driver.Driver):
             component_info: Unused.
 
         Returns:
-            The execution properties with the dataset's version pinned, its fingerprint, and the
-            span and version that every ExampleGen has.
+            The execution properties with the dataset's pinned name, its fingerprint, and the span
+            and version that TFX's base class writes on the artifact.
 
         Raises:
-            ValueError: The dataset cannot be read as asked.
+            ValueError: The dataset cannot be read as requested.
             FileNotFoundError: The dataset is not prepared and cannot be.
         """
         del pipeline_info, component_info

@@ -1,4 +1,4 @@
-"""The embedded sample: importing this module registers the TFDS dataset `sample_reviews`."""
+"""The embedded sample; importing this package registers the TFDS dataset `sample_reviews`."""
 
 from pipeline_def.sample_reviews.sample_reviews_dataset_builder import SampleReviews
 

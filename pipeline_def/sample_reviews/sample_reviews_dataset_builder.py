@@ -1,4 +1,4 @@
-"""Reviews written by a small grammar: an embedded dataset that needs no download."""
+"""A TFDS dataset of reviews that a small grammar generates; it needs no download."""
 
 import functools
 import pathlib
@@ -13,11 +13,11 @@ import yaml
 
 LABELS = ("bad", "good")  # The opinions of words.yaml in the order of the dataset's class names.
 EXAMPLES = {"train": 3000, "test": 1000}
-MISLABELED = 0.03  # Share of the reviews whose label contradicts what they say.
+MISLABELED = 0.03  # Share of the reviews whose label contradicts their text.
 
 
 class SampleReviews(tfds.core.GeneratorBasedBuilder):
-    """Labeled reviews of films, books, restaurants, hotels and gadgets."""
+    """Labelled reviews of films, books, restaurants, hotels and gadgets."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -46,15 +46,15 @@ def write_review(seed: str, label: int) -> str:
     """Writes one review.
 
     Args:
-        seed: The same seed gives the same review, on any machine.
-        label: What the review will be labeled: 0 for a bad opinion, 1 for a good one.
+        seed: Seed of the random choices; the same seed gives the same review on any machine.
+        label: The review's label: 0 for a bad opinion, 1 for a good one.
 
     Returns:
-        One sentence up to several paragraphs, separated by HTML breaks.
+        One sentence or more, in paragraphs separated by HTML breaks.
     """
     rng = random.Random(seed)
     opinion = label if rng.random() >= MISLABELED else 1 - label
-    agreement = rng.uniform(0.85, 1.0)  # Nobody likes, or dislikes, everything.
+    agreement = rng.uniform(0.85, 1.0)  # Share of sentences of that opinion.
     topic = rng.choice(list(_words()["topics"]))
     length = max(1, round(rng.lognormvariate(2.0, 0.8)))
     kinds = rng.choices(["fact", "opinion"], [0.5, 0.5], k=length - 1)
@@ -87,20 +87,20 @@ def _fill(rng: random.Random, slot: str, topic: str, said: int) -> str:
         said = 1 - said
     if slot in ("adjective", "opposite"):
         strength = rng.choices(["strong", "mild", "weak"], [0.3, 0.45, 0.25])[0]
-        if strength == "weak" and rng.random() < 0.3:  # Faint words are said of anything.
+        if strength == "weak" and rng.random() < 0.3:  # Weak words go with either opinion.
             said = 1 - said
         return _pick(rng, words["opinions"][LABELS[said]][strength])
     return _pick(rng, {**words["any"], **words["opinions"][LABELS[said]], **about}[slot])
 
 
 def _pick(rng: random.Random, words: Sequence[str]) -> str:
-    """Picks by Zipf's law: the word at index i with a weight of about 1 / (i + 1)."""
+    """Picks a word by Zipf's law: the weight of the word at index i is about 1 / (i + 1)."""
     return words[int((len(words) + 1) ** rng.random()) - 1]
 
 
 @functools.cache
 def _words() -> dict[str, Any]:
-    """Reads words.yaml; a string there is a list of words, quoted where a word has spaces."""
+    """Reads words.yaml, in which a string is a list of words; a word with spaces is quoted."""
     path = pathlib.Path(__file__).with_name("words.yaml")
     return _split_strings(yaml.safe_load(path.read_text(encoding="utf-8")))
 

@@ -137,7 +137,7 @@ def test_unprepared_data_without_network_says_how_to_prepare_it(prepare, tmp_pat
 def test_incomplete_directory_is_refused(prepare, missing):
     data_dir = prepare("tiny_plain")
     (data_dir / "tiny_plain" / "1.0.0" / missing).unlink()
-    with pytest.raises(ValueError, match=r"'tiny_plain' in .* is incomplete.*copy it again"):
+    with pytest.raises(ValueError, match=r"is incomplete.*copy it again"):
         dataset.resolve("tiny_plain", TRAIN, data_dir=str(data_dir))
 
 
@@ -161,16 +161,23 @@ def test_missing_file_is_refused(prepare):
     [
         ("imdb_reveiws", "Unknown dataset 'imdb_reveiws'. Near names: imdb_reviews"),
         ("tiny_plane", "Near names: .*tiny_plain"),
-        ("imdb_reviews/plain_txt", "Unknown config of imdb_reviews: 'plain_txt'.*plain_text"),
-        ("tiny_plain:3.0.0", r"Unknown version of tiny_plain: '3.0.0'. (Near names|Known): 1.0.0"),
-        ("imdb_reviews/plain_text:1.0.7", "Unknown version .*'1.0.7'. (Near names|Known): 1.0.0"),
-        ("tiny_plain:one", "'tiny_plain:one' is no name of a TFDS dataset"),
+        ("nothing_like_it", "'nothing_like_it'. Near names: none. A dataset of your own needs"),
+        ("imdb_reviews/plain_txt", "cannot be loaded: .*plain_txt not found.* plain_text:1.0.0"),
+        ("tiny_plain:3.0.0", "cannot be loaded: .* 3.0.0, only: 1.0.0.$"),
+        ("tiny_plain:one", "'tiny_plain:one' is not a name of a TFDS dataset"),
     ],
 )
 def test_unknown_names_are_refused_with_near_ones(prepare, name, message):
     data_dir = str(prepare("tiny_plain"))
     with pytest.raises(ValueError, match=message):
         dataset.resolve(name, TRAIN, data_dir=data_dir)
+
+
+def test_version_of_a_dataset_without_code_is_refused_with_the_prepared_ones(prepare):
+    directory = prepare("tiny_plain") / "tiny_plain"
+    directory.rename(directory.with_name("codeless"))
+    with pytest.raises(ValueError, match=r"'codeless:3.0.0' is not prepared: .*codeless has 1.0.0"):
+        dataset.resolve("codeless:3.0.0", TRAIN, data_dir=str(directory.parent))
 
 
 @pytest.mark.parametrize(
