@@ -1,9 +1,9 @@
-"""PipelineConfig: what a pipeline run is made of, validated once, at the door.
+"""The configuration of a pipeline run, validated before TFX is imported.
 
-A configuration is a YAML file: ``pipeline_def/configs/sample.yaml``, unless the environment
-variable ``PIPELINE_CONFIG`` names another. A variable ``PIPELINE__SECTION__FIELD`` overrides one
-value, as in ``PIPELINE__TRAINING__EPOCHS=5``; its text is read as YAML. Relative paths are relative
-to the working directory.
+A configuration is a YAML file: the one that the environment variable ``PIPELINE_CONFIG`` names, or
+``pipeline_def/configs/sample.yaml``. A variable ``PIPELINE__SECTION__FIELD`` overrides one value,
+as in ``PIPELINE__TRAINING__EPOCHS=5``; its text is parsed as YAML. Relative paths are relative to
+the working directory. Nothing here imports TensorFlow or TFX, so that a fault is reported at once.
 """
 
 import dataclasses
@@ -42,8 +42,8 @@ def _require_pinned(image: str) -> str:
     tag = image.rpartition("/")[2].partition(":")[2]
     if tag in ("", "latest"):  # A digest, image@sha256:…, reads as a tag here.
         raise ValueError(
-            f"expected an image with a tag or digest that stays what it is, found {image!r}. "
-            "Kubeflow's cache knows code by its image alone: name a version, such as "
+            f"expected an image with a fixed tag or a digest, found {image!r}. "
+            "Kubeflow's cache tells code apart by its image alone: name a version, such as "
             f"{image.removesuffix(':latest')}:1.0.0."
         )
     return image
@@ -72,7 +72,7 @@ ObjectStoreUri = Annotated[str, pydantic.AfterValidator(_require_object_store)]
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used, said in a sentence for each fault."""
+    """A configuration cannot be used; the message has a line for each fault."""
 
 
 class _Section(pydantic.BaseModel):
@@ -80,14 +80,14 @@ class _Section(pydantic.BaseModel):
 
 
 class Dataset(_Section):
-    """The reviews: a TFDS dataset and its splits."""
+    """The TFDS dataset and its splits."""
 
     name: str
     """TFDS name, with or without config and version: ``imdb_reviews/plain_text:1.0.0``."""
     train: str = "train"
-    """TFDS split expression of the reviews that are trained on, such as ``train[:90%]``."""
+    """TFDS split expression of the examples to train on, such as ``train[:90%]``."""
     eval: str = "test"
-    """TFDS split expression of the reviews that the model is evaluated on."""
+    """TFDS split expression of the examples that Evaluator judges the model on."""
     text_feature: str | None = None
     """Feature with the text; ``None``: the first of the dataset's supervised keys."""
     label_feature: str | None = None
@@ -95,26 +95,26 @@ class Dataset(_Section):
     data_dir: str | None = None
     """TFDS data directory; ``None``: ``TFDS_DATA_DIR``, or TFDS's own default."""
     builder_module: str | None = None
-    """Dotted module whose import registers the dataset's builder, for a dataset of one's own."""
+    """Module, dotted, that registers the builder of a dataset that TFDS does not have."""
     schema_file: LocalPath | None = None
-    """Curated schema in TensorFlow Metadata text format; ``None``: inferred by SchemaGen."""
+    """Curated schema in TensorFlow Metadata's text format; ``None``: SchemaGen infers one."""
 
 
 class Evaluation(_Section):
-    """The gate: a model that misses a bound is neither blessed nor pushed."""
+    """The bounds that a model must meet to be blessed and pushed."""
 
     min_accuracy: Fraction
     """Accuracy that a model must reach on the eval split."""
     max_accuracy_drop: Fraction = 0.01
-    """Accuracy that a model may lose against the latest blessed one."""
+    """Accuracy that a model may lose against the latest blessed model."""
 
 
 class Beam(_Section):
-    """How the Beam components of a local run are executed."""
+    """How Beam executes the components on this machine, in the words of its DirectRunner."""
 
     direct_running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
     direct_num_workers: NonNegativeInt = 0
-    """Parallel workers; 0: one for each core."""
+    """Number of parallel workers; 0: one for each core."""
 
 
 class Database(_Section):
@@ -193,26 +193,26 @@ class Kubeflow(_Section):
 
 
 class PipelineConfig(_Section):
-    """Everything `create_pipeline` needs to know."""
+    """All that `create_pipeline` is configured by."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     """Name of the pipeline: lower-case letters, digits and hyphens."""
     output_dir: LocalPath = "output"
-    """Directory of all outputs; a pipeline writes into a directory of its name in it."""
+    """Directory of the outputs of all pipelines, one subdirectory for each pipeline's name."""
     publish_dir: AbsolutePath | None = None
-    """Directory, or URI, that gets a copy of each new projection, for a TensorBoard that is always
-    on; ``None``: no copies."""
+    """Directory or URI that each new projection is copied to, for a TensorBoard that is always on;
+    ``None``: no copies."""
     dataset: Dataset
     vocabulary: VocabularyOptions = VocabularyOptions()
     """What a token is."""
     training: TrainingOptions = TrainingOptions()
-    """How EmbeddingTrainer trains."""
+    """How the model is trained."""
     projection: ExportOptions = ExportOptions()
-    """What ProjectorExporter shows."""
+    """What the projection shows."""
     evaluation: Evaluation
     beam: Beam = Beam()
     metadata: Database | None = None
-    """Where ML Metadata is kept; ``None``: in an SQLite file in the pipeline's directory."""
+    """The ML Metadata database; ``None``: an SQLite file in the pipeline's directory."""
     kubeflow: Kubeflow = Kubeflow()
 
     @property
@@ -222,18 +222,14 @@ class PipelineConfig(_Section):
 
 
 def load(environment: Mapping[str, str] = os.environ) -> PipelineConfig:
-    """Reads the configuration that the environment chooses.
+    """Returns the validated configuration that the environment chooses.
 
     Args:
-        environment: Variables; `PIPELINE_CONFIG` names the file, `PIPELINE__…` override values.
-
-    Returns:
-        The validated configuration.
+        environment: Variables: `PIPELINE_CONFIG` names the file, `PIPELINE__…` override values.
 
     Raises:
-        ConfigError: The file is missing or is not a YAML mapping, a key is unknown (the nearest
-            known one is named), a value is of another type or out of range, or a file that the
-            configuration names is missing.
+        ConfigError: The file is missing or is not a YAML mapping, a key is unknown, a value has
+            another type or is out of range, or a file that the configuration names is missing.
     """
     path = pathlib.Path(environment.get("PIPELINE_CONFIG") or SAMPLE)
     values = _read(path)
@@ -258,7 +254,10 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"The configuration {path} is not YAML: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"The configuration {path} holds no mapping of sections.")
+        raise ConfigError(
+            f"The configuration {path}: expected a mapping with keys such as name and dataset, "
+            f"found {values!r:.80}."
+        )
     return values
 
 
@@ -280,21 +279,25 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
 
 
 def _fault(details: Any) -> str:
+    *sections, key = details["loc"]
     place = ".".join(str(part) for part in details["loc"])
-    if details["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        near = difflib.get_close_matches(str(details["loc"][-1]), _known(details["loc"]), n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return f"{place}: there is no such key.{hint}"
-    if details["type"] == "missing":
-        return f"{place}: is required."
-    if details["type"] == "value_error":  # Says itself what was found.
-        return f"{place}: {details['ctx']['error']}"
+    match details["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            known = _keys(sections)
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Expected one of {', '.join(known)}."
+            return f"{place}: there is no such key. {hint}"
+        case "missing":
+            return f"{place}: is required."
+        case "value_error":  # The message of our own validators says what was found.
+            return f"{place}: {details['ctx']['error']}"
     return f"{place}: {details['msg']}, found {details['input']!r}."
 
 
-def _known(location: tuple[str, ...]) -> list[str]:
+def _keys(sections: list[str | int]) -> list[str]:
+    """Returns the keys that a section can have, given the keys and indices that lead to it."""
     section: Any = PipelineConfig
-    for name in location[:-1]:
+    for name in sections:
         if get_origin(section) in (dict, list):
             section = get_args(section)[-1]
             continue

@@ -1,4 +1,4 @@
-"""A run as a person follows it: one line a step on the terminal, everything else in a log file."""
+"""What a run prints: one line a step on the terminal, everything else into a log file."""
 
 import contextlib
 import itertools
@@ -17,42 +17,53 @@ from tfx.orchestration.portable import launcher
 
 from pipeline_def import report
 
-# What the components say of their progress, such as a line for each epoch.
+# The components log their progress, such as a line for each epoch.
 _OWN_LOGGER = logging.getLogger("components")
 
 
 @contextlib.contextmanager
 def quiet(log: pathlib.Path) -> Iterator[TextIO]:
-    """Sends what libraries print to a log file, for the time of a ``with`` block.
+    """Redirects stdout, stderr and the logs of libraries to a file, for a ``with`` block.
 
     Args:
-        log: The file, made anew.
+        log: The file; an older one is overwritten. It is removed if nothing was written.
 
     Yields:
-        The terminal.
+        The terminal: what stdout was before.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
     with log.open("w", encoding="utf-8") as file, os.fdopen(os.dup(1), "w") as terminal:
-        saved = os.dup(1), os.dup(2)
-        os.dup2(file.fileno(), 1)  # The descriptors, since TensorFlow's C++ and workers write too.
-        os.dup2(file.fileno(), 2)
-        _log_to(file, terminal)
         progress_bars = terminal if terminal.isatty() else sys.stderr
         try:
-            with contextlib.redirect_stderr(progress_bars):
+            with _descriptors_to(file), contextlib.redirect_stderr(progress_bars):
+                _log_to(file, terminal)
                 yield terminal
         finally:
             logging.basicConfig(force=True)
             _OWN_LOGGER.handlers.clear()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for source, target in zip(saved, (1, 2), strict=True):
-                os.dup2(source, target)
-                os.close(source)
             if not file.tell():  # Nothing was run, only compiled.
                 log.unlink()
+
+
+@contextlib.contextmanager
+def _descriptors_to(file: TextIO) -> Iterator[None]:
+    # The descriptors, not sys.stdout: TensorFlow's C++ and Beam's worker processes write to them.
+    saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+    _flush()
+    for descriptor in saved:
+        os.dup2(file.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        _flush()
+        for descriptor, original in saved.items():
+            os.dup2(original, descriptor)
+            os.close(original)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _log_to(file: TextIO, terminal: TextIO) -> None:
@@ -68,19 +79,19 @@ def _log_to(file: TextIO, terminal: TextIO) -> None:
 
 
 def _holds_no_password(record: logging.LogRecord) -> bool:
-    # Both runners log how they connect to ML Metadata, with the password.
+    # Both runners log how they connect to ML Metadata, password included.
     return not str(record.msg).startswith(("Using connection config", "Using deployment config"))
 
 
 class Steps:
-    """Prints a line as each step starts and ends.
+    """Prints a line as each step of a run starts, and one as it ends.
 
     Attributes:
-        failed: The step that failed, or None.
+        failed: Name of the step that failed, or None.
     """
 
     def __init__(self, terminal: TextIO, connection: ConnectionConfig) -> None:
-        """Makes the lines of one run.
+        """Prepares to follow one run.
 
         Args:
             terminal: Where to print.
@@ -93,8 +104,9 @@ class Steps:
 
     @contextlib.contextmanager
     def followed(self) -> Iterator[None]:
-        """Follows whatever either runner launches in a ``with`` block."""
-        launch = launcher.Launcher.launch  # The one thing that both runners call for each step.
+        """Follows the steps that a runner launches in a ``with`` block."""
+        # TFX has no hook for steps; LocalDagRunner and BeamDagRunner both call this method.
+        launch = launcher.Launcher.launch
 
         def announced(step: launcher.Launcher) -> Any:
             return self._follow(step._pipeline_node.node_info.id, lambda: launch(step))
@@ -106,7 +118,7 @@ class Steps:
             launcher.Launcher.launch = launch
 
     def outputs(self) -> dict[str, Artifact]:
-        """Returns the newest artifact of each type that the run made or took from the cache."""
+        """Returns the run's newest artifact of each type, made by it or taken from the cache."""
         return {artifact.type: artifact for artifact in self._outputs}
 
     def _follow(self, step: str, launch: Callable[[], Any]) -> Any:
@@ -138,29 +150,24 @@ class Steps:
 
 
 def step_line(step: str, state: str, seconds: float | None = None, made: str = "") -> str:
-    """Tells how a step is doing.
+    """Returns a line about a step, aligned with those of other steps.
 
     Args:
-        step: Its name.
-        state: A word.
-        seconds: How long it took, once it has ended.
-        made: What it made.
-
-    Returns:
-        A line, aligned with those of other steps.
+        step: Name of the step.
+        state: Its state, in a word of at most 8 letters.
+        seconds: Its duration; None while it runs.
+        made: A few words about its outputs.
     """
-    time_taken = "" if seconds is None else f"{seconds:6.1f} s"
-    return f"{step:<20} {state:<8} {time_taken:>8}  {made}".rstrip()
+    duration = "" if seconds is None else f"{seconds:6.1f} s"
+    return f"{step:<20} {state:<8} {duration:>8}  {made}".rstrip()
 
 
 def own_message(error: BaseException) -> str:
-    """Finds what a component itself said went wrong.
+    """Returns the type and message of an error, without stack.
 
     Args:
-        error: As a runner raises it; Beam's carry the text of a worker's whole traceback.
-
-    Returns:
-        The exception's type and message, without stack.
+        error: As a TFX runner raises it. The message of a Beam error holds the text of the whole
+            traceback in the worker; then the last error in that is meant.
     """
     message = str(error).strip()
     _, traceback, stack = message.rpartition("Traceback (most recent call last):\n")

@@ -1,4 +1,4 @@
-"""What a run made, in words: read from ML Metadata and from the artifacts themselves."""
+"""Describes what a run made, from ML Metadata and the artifacts themselves."""
 
 import csv
 import json
@@ -19,27 +19,24 @@ from components.text.features import VOCABULARY
 
 
 def outputs_of(store: MetadataStore, execution_id: int) -> list[Artifact]:
-    """Reads the output artifacts of an execution.
+    """Returns the output artifacts of an execution, of all its output channels.
 
     Args:
         store: An open ML Metadata store.
-        execution_id: Which execution.
-
-    Returns:
-        The artifacts, of all output channels.
+        execution_id: Id of the execution.
     """
     events = store.get_events_by_execution_ids([execution_id])
     return store.get_artifacts_by_id([e.artifact_id for e in events if e.type == Event.OUTPUT])
 
 
 def describe(artifacts: Iterable[Artifact]) -> str:
-    """Says what the output artifacts of a component hold.
+    """Describes the outputs of a component in a few words.
 
     Args:
-        artifacts: Outputs of one execution.
+        artifacts: Output artifacts of one execution.
 
     Returns:
-        A few words, empty where there is nothing to say.
+        Such as '3,000 train, 1,000 eval'; empty for artifacts of other types.
     """
     by_type = {artifact.type: artifact for artifact in artifacts}
     described = (say(by_type[kind]) for kind, say in _DESCRIPTIONS.items() if kind in by_type)
@@ -47,75 +44,65 @@ def describe(artifacts: Iterable[Artifact]) -> str:
 
 
 def accuracy(evaluation: Artifact) -> float:
-    """Reads the accuracy on the eval split.
+    """Returns the accuracy on the eval split, in [0, 1].
 
     Args:
         evaluation: A ModelEvaluation artifact.
-
-    Returns:
-        Share of examples whose most probable class is their label.
     """
     metrics = tfma.load_eval_result(evaluation.uri).get_metrics_for_slice()
     return float(metrics["sparse_categorical_accuracy"]["doubleValue"])
 
 
 def is_blessed(blessing: Artifact) -> bool:
-    """Says whether the gate let a model through.
+    """Returns whether a model met every bound.
 
     Args:
         blessing: A ModelBlessing artifact.
-
-    Returns:
-        Whether every bound was met.
     """
     return blessing.custom_properties["blessed"].int_value == 1
 
 
 def missed_bounds(evaluation: Artifact) -> list[str]:
-    """Says why the gate did not let a model through.
+    """Returns a clause for each bound that a model missed, such as 'accuracy 0.5 is below 0.8'.
 
     Args:
         evaluation: A ModelEvaluation artifact.
-
-    Returns:
-        A sentence's part for each bound of the accuracy that was missed.
     """
     result = tfma.load_validation_result(evaluation.uri)
-    failures = [fault for part in result.metric_validations_per_slice for fault in part.failures]
-    return [_missed(fault) for fault in failures]
+    failures = [
+        failure for part in result.metric_validations_per_slice for failure in part.failures
+    ]
+    return [_missed_bound(failure) for failure in failures]
 
 
-def nearest(projection: Artifact, most: int = 5) -> list[str]:
-    """Says which words are nearest to the probe words.
+def nearest(projection: Artifact, limit: int = 5) -> list[str]:
+    """Returns a line for each probe word, such as 'good: great 0.98, nice 0.95'.
 
     Args:
         projection: An EmbeddingProjection artifact.
-        most: The most neighbors a word.
-
-    Returns:
-        A line a probe word, such as 'good: great 0.98, nice 0.95'.
+        limit: Largest number of neighbors in a line; the nearest come first.
     """
     path = f"{projection_directory(projection)}/{NEIGHBORS}"
-    if not tf.io.gfile.exists(path):
+    if not tf.io.gfile.exists(path):  # No probe words were configured.
         return []
     with tf.io.gfile.GFile(path) as file:
         rows = list(csv.DictReader(file, dialect="excel-tab", quoting=csv.QUOTE_NONE))
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row["probe"], []).append(f"{row['neighbor']} {float(row['cosine']):.2f}")
-    return [f"{probe}: {', '.join(words[:most])}" for probe, words in found.items()]
+    return [f"{probe}: {', '.join(words[:limit])}" for probe, words in found.items()]
 
 
-def _missed(fault: Any) -> str:
-    found = fault.metric_value.double_value.value
-    if fault.metric_threshold.HasField("change_threshold"):
-        allowed = fault.metric_threshold.change_threshold.absolute.value
+def _missed_bound(failure: Any) -> str:
+    found = failure.metric_value.double_value.value
+    threshold = failure.metric_threshold
+    if threshold.HasField("change_threshold"):
+        allowed = threshold.change_threshold.absolute.value
         return (
-            f"accuracy changed by {found:+.4f} against the last blessed model ({allowed} allowed)"
+            f"accuracy changed by {found:+.4f} against the latest blessed model "
+            f"({allowed:+.4f} allowed)"
         )
-    return (
-        f"accuracy {found:.4f} is below {fault.metric_threshold.value_threshold.lower_bound.value}"
-    )
+    return f"accuracy {found:.4f} is below {threshold.value_threshold.lower_bound.value}"
 
 
 def _examples(artifact: Artifact) -> str:
@@ -140,8 +127,8 @@ def _model(artifact: Artifact) -> str:
     epochs = artifact.custom_properties["epochs_run"].int_value
     if "validation_accuracy" not in artifact.custom_properties:
         return f"{epochs} epochs"
-    held_out = artifact.custom_properties["validation_accuracy"].double_value
-    return f"{epochs} epochs, accuracy {held_out:.3f} on held-out training examples"
+    validation = artifact.custom_properties["validation_accuracy"].double_value
+    return f"{epochs} epochs, validation accuracy {validation:.3f}"
 
 
 def _evaluation(artifact: Artifact) -> str:

@@ -3,7 +3,7 @@
 import datetime
 import sys
 
-from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Artifact
 from tfx import v1 as tfx
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
@@ -25,8 +25,8 @@ def main(config: PipelineConfig, engine: str) -> None:
         engine: 'beam' or 'local'.
 
     Raises:
-        SystemExit: With a message if a component refuses its arguments, with code 1 if a step
-            failed (its error has been printed).
+        SystemExit: A component refuses its arguments, with its message; or a step failed, with the
+            path of the log.
     """
     try:
         pipeline = create_pipeline(config)
@@ -41,30 +41,31 @@ def main(config: PipelineConfig, engine: str) -> None:
             with steps.followed():
                 runner.run(pipeline)
         except Exception:
-            if not steps.failed:  # Otherwise it is Beam's wrapping of what has been printed.
+            if not steps.failed:  # A step's error has been printed, and Beam wraps it in its own.
                 raise
         lines = [] if steps.failed else _summary(config, steps.outputs())
     if steps.failed:
-        sys.exit(f"\n{steps.failed} failed; the whole story is in {log}")
+        sys.exit(f"\n{steps.failed} failed; its whole log is {log}")
     if lines:
         print("", *lines, f"Log:         {log}", sep="\n")
 
 
-def _summary(
-    config: PipelineConfig, artifacts: dict[str, metadata_store_pb2.Artifact]
-) -> list[str]:
-    if "EmbeddingProjection" not in artifacts:
+def _summary(config: PipelineConfig, artifacts: dict[str, Artifact]) -> list[str]:
+    if "EmbeddingProjection" not in artifacts:  # Compiled, not run.
         return []
     evaluation, projection = artifacts["ModelEvaluation"], artifacts["EmbeddingProjection"]
     published = projection.custom_properties["published"].string_value
-    verdict = f"blessed, pushed to {report.describe([artifacts['PushedModel']])}"
-    if not report.is_blessed(artifacts["ModelBlessing"]):
-        verdict = f"not blessed: {'; '.join(report.missed_bounds(evaluation))}"
     return [
         *(f"Nearest to   {line}" for line in report.nearest(projection)),
         f"Accuracy:    {report.accuracy(evaluation):.4f} on {config.dataset.eval!r}",
-        f"Model:       {verdict}",
+        f"Model:       {_verdict(artifacts)}",
         f"Projection:  {projection_directory(projection)}",
         *([f"Published:   {published}"] if published else []),
         f"See it:      tensorboard --logdir {projection.uri}",
     ]
+
+
+def _verdict(artifacts: dict[str, Artifact]) -> str:
+    if report.is_blessed(artifacts["ModelBlessing"]):
+        return f"blessed, pushed to {report.describe([artifacts['PushedModel']])}"
+    return f"not blessed: {'; '.join(report.missed_bounds(artifacts['ModelEvaluation']))}"

@@ -1,8 +1,43 @@
+import sys
 from typing import Any
 
+import numpy as np
+import pytest
 from tfx.types import standard_artifacts
 
+from components import evaluation
 from components.evaluation import PreviousBlessedModelStrategy
+
+LABELS = [[0], [1], [1]]
+PROBABILITIES = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "expected"),
+    [
+        (evaluation.SparseCategoricalAccuracy, "sparse_categorical_accuracy", 2 / 3),
+        (
+            evaluation.SparseCategoricalCrossentropy,
+            "sparse_categorical_crossentropy",
+            -np.log([0.9, 0.8, 0.4]).mean(),
+        ),
+    ],
+)
+def test_metrics_are_those_of_keras_without_its_sources_converted(
+    metric: type, name: str, expected: float
+) -> None:
+    measured = metric()
+    before = converted_by_autograph()
+    measured.update_state(LABELS, PROBABILITIES)
+    assert converted_by_autograph() == before
+
+    assert measured.name == name
+    assert measured.result().numpy() == pytest.approx(expected)
+
+
+def converted_by_autograph() -> set[str]:
+    """AutoGraph makes a module for each function that it converts."""
+    return {module for module in sys.modules if module.startswith("__autograph_generated")}
 
 
 def model(number: int) -> standard_artifacts.Model:
