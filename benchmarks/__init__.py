@@ -1,3 +1,3 @@
-"""This project and its peers, measured side by side on the same reviews: ``make bench``."""
+"""Measures this project and its peers side by side on the same reviews: ``make bench``."""
 
-from pipeline_def import startup  # noqa: F401  (Before anything imports TensorFlow.)
+from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.

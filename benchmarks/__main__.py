@@ -1,9 +1,9 @@
-"""Runs this project and its peers in turn on the same data: ``make bench``.
+"""Measures this project and its peers in turn on the same data: ``make bench``.
 
-Each part is a process of its own that prints what it measured as a JSON line. Parts that are cheap
-are run several times, in turn with the others, so that what else the machine does hits all alike.
-Prints medians and the ratios that matter with their targets, and writes both, with the single
-values, the machine and the versions, to ``benchmarks/results.json``.
+Each part is a process whose last line of output is a JSON object of metrics. Cheap parts run
+several times, alternating with the others, so that other load on the machine affects all of them.
+Prints medians, and ratios with their targets, and writes both to ``benchmarks/results.json``, with
+all single values, the machine and the versions.
 """
 
 import argparse
@@ -27,11 +27,11 @@ _PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "tensorflow-datasets")
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A module of this package that measures something.
+    """A benchmark, which is a module of this package.
 
     Attributes:
-        repeats: How often to run it.
-        by_default: Whether to run it without being asked for.
+        repeats: Number of runs.
+        by_default: Whether it runs without `--only`.
     """
 
     repeats: int = 1
@@ -51,13 +51,13 @@ PARTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A bound of a quotient of two medians, or of one of them.
+    """A bound of a median, or of the ratio of two.
 
     Attributes:
-        name: What it says.
-        value: 'part.metric', or two of them with a slash.
-        bound: What the value may be.
-        at_least: Whether the bound is the lower one; otherwise it is the upper one.
+        name: Description, for the output.
+        value: 'part.metric', or two of them separated by a slash for their ratio.
+        bound: Smallest or largest value that reaches the target.
+        at_least: Whether `bound` is the smallest value; otherwise it is the largest.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Target:
     at_least: bool = False
 
     def is_reached(self, value: float) -> bool:
-        """Tells whether a value is within the bound."""
+        """Returns whether a value is within the bound."""
         return value >= self.bound if self.at_least else value <= self.bound
 
 
@@ -119,13 +119,13 @@ Measured = dict[str, dict[str, list[Any]]]
 
 
 def main() -> None:
-    """Measures, prints and writes."""
+    """Runs the benchmarks, prints their results and writes them to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=PARTS, nargs="+", help="run these parts")
+    parser.add_argument("--only", choices=PARTS, nargs="+", help="run these parts alone")
     parser.add_argument(
-        "--quick", action="store_true", help="on a few reviews, to see that it runs"
+        "--quick", action="store_true", help="use few reviews, to test the benchmarks"
     )
-    parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help="where to write")
+    parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help="file of the results")
     arguments = parser.parse_args()
     setting.require_reviews(arguments.quick)
     chosen = arguments.only or [name for name, part in PARTS.items() if part.by_default]
@@ -158,10 +158,10 @@ def measure(parts: list[str], quick: bool) -> Measured:
 
     Args:
         parts: Names of PARTS.
-        quick: Whether to run each once, on a few reviews.
+        quick: Whether to run each part once, on few reviews.
 
     Returns:
-        For each part and metric the values of all its runs; no metrics of a part that failed.
+        For each part and metric, the values of all runs; a part that failed has no metrics.
     """
     measured: Measured = {part: collections.defaultdict(list) for part in parts}
     rounds = 1 if quick else max(PARTS[part].repeats for part in parts)
@@ -171,7 +171,7 @@ def measure(parts: list[str], quick: bool) -> Measured:
                 continue
             try:
                 cost = process.run(["-m", f"benchmarks.{part}", *(["--quick"] if quick else [])])
-            except RuntimeError as error:  # The others are worth their time all the same.
+            except RuntimeError as error:  # The other parts still run.
                 print(f"{part:<10} {turn + 1}/{PARTS[part].repeats}  failed: {error}", flush=True)
                 continue
             print(f"{part:<10} {turn + 1}/{PARTS[part].repeats}  {cost.seconds:6.1f} s", flush=True)
@@ -181,14 +181,14 @@ def measure(parts: list[str], quick: bool) -> Measured:
 
 
 def judge(medians: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Compares what was measured with the targets.
+    """Compares medians with the targets.
 
     Args:
-        medians: By part and metric.
+        medians: Medians by part and metric.
 
     Returns:
-        For each of TARGETS whose metrics were measured its name, value, bound, and whether the
-        value is within.
+        For each of TARGETS whose metrics were measured, its name, value, bound, and whether the
+        value is within the bound.
     """
     judged = []
     for target in TARGETS:
@@ -243,7 +243,7 @@ def machine() -> dict[str, Any]:
 
 
 def _median(values: list[Any]) -> Any:
-    """Returns the median of numbers, or by key that of mappings of numbers."""
+    """Returns the median of numbers, or of each key of mappings of numbers."""
     if isinstance(values[0], dict):
         return {key: _median([value[key] for value in values]) for key in values[0]}
     return statistics.median(values) if isinstance(values[0], int | float) else values[0]

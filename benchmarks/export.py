@@ -1,7 +1,7 @@
-"""Time and peak memory of exporting a large embedding, beside writing its bytes.
+"""Measures time and peak memory of exporting a large embedding, and of writing its bytes alone.
 
-Run ``python -m benchmarks.export [--rows N] [--dimensions D]``. Each measurement has a process of
-its own. Peak memory is what the process took beyond its imports, the embedding itself included.
+``python -m benchmarks.export [--rows N] [--dimensions D]`` runs each measurement in a new process.
+Peak memory includes the embedding, but not what the imports took.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from benchmarks import tutorial
 from components.projector_exporter.export import Embedding, export_embedding
 from components.projector_exporter.options import ExportOptions
 
-# What none of the others has, and what takes longer than writing.
-_PLAIN = ExportOptions(columns=("token", "rank"), layouts=(), normalized=False)
+# Layouts take longer than writing, and no peer computes them.
+_PLAIN = ExportOptions(layouts=())
 _SMALL = (8_000, 16)
 
 
 def write_bytes(directory: pathlib.Path, embedding: Embedding) -> None:
-    """Writes the matrix to a file, and no labels."""
+    """Writes the matrix without labels."""
     embedding.matrix.tofile(directory / "embedding.bytes")
 
 
@@ -38,7 +38,7 @@ def export_for_tensorboard(directory: pathlib.Path, embedding: Embedding) -> Non
 
 
 def export_with_table(directory: pathlib.Path, embedding: Embedding, table: str) -> None:
-    """Exports the rows that TensorBoard shows, and all of them as 'arrow' or 'parquet'."""
+    """Exports the rows that TensorBoard shows, and all rows as 'arrow' or 'parquet'."""
     options = dataclasses.replace(_PLAIN, formats=(table,))
     export_embedding(str(directory / "1"), embedding, options)
 
@@ -50,7 +50,7 @@ def export_like_the_tutorial(directory: pathlib.Path, embedding: Embedding) -> N
 
 
 def export_everything(directory: pathlib.Path, embedding: Embedding) -> None:
-    """Exports all columns, the normalized tensor, a picture, neighbors; of the layouts only PCA."""
+    """Exports everything, with neighbors and a picture, but with PCA as the only layout."""
     options = ExportOptions(layouts=("pca",), probe_words=("word7", "word77"))
     export_embedding(str(directory / "1"), embedding, options)
 
@@ -65,14 +65,14 @@ CASES: dict[str, Callable[[pathlib.Path, Embedding], None]] = {
 
 
 def make_embedding(rows: int, dimensions: int) -> Embedding:
-    """Makes an embedding of two classes, without any copy of it on the way.
+    """Makes an embedding of two classes without copying it, which would add to the peak.
 
     Args:
         rows: Number of words.
         dimensions: Columns of the matrix.
 
     Returns:
-        Normally distributed float32 vectors of the words 'word0', 'word1' and so on.
+        Normally distributed float32 vectors of the words 'word0', 'word1', …
     """
     generator = np.random.default_rng(0)
     matrix = np.empty((rows, dimensions), np.float32)
@@ -95,15 +95,15 @@ def _classify(ids: np.ndarray) -> np.ndarray:
 def measure(
     case: Callable[[pathlib.Path, Embedding], None], rows: int, dimensions: int
 ) -> tuple[float, float]:
-    """Runs a case in this process, which has done nothing yet but its imports.
+    """Runs a case in this process, which must be new.
 
     Args:
-        case: Of CASES, or `export_everything`.
-        rows: Of the embedding.
-        dimensions: Of the embedding.
+        case: One of CASES, or `export_everything`.
+        rows: Rows of the embedding.
+        dimensions: Columns of the embedding.
 
     Returns:
-        Seconds, without those of making the embedding, and peak memory in bytes, with those.
+        The seconds of the export, and the peak memory in bytes, with that of the embedding.
     """
     imported = _peak_bytes()
     embedding = make_embedding(rows, dimensions)
@@ -114,15 +114,15 @@ def measure(
 
 
 def measure_all(rows: int, dimensions: int, repeats: int) -> dict[str, float]:
-    """Measures all cases in turn, so that what else the machine does hits all alike.
+    """Measures all cases in turn, so that other load on the machine affects all of them.
 
     Args:
-        rows: Of the large embedding.
-        dimensions: Of the large embedding.
-        repeats: How often to measure each.
+        rows: Rows of the large embedding.
+        dimensions: Columns of the large embedding.
+        repeats: Number of measurements of each case.
 
     Returns:
-        For each case the median of its seconds, and of its peak memory over the embedding's size.
+        For each case, the median of its seconds and of its peak memory over the embedding's size.
     """
     size = rows * dimensions * np.dtype(np.float32).itemsize
     seconds: dict[str, list[float]] = {name: [] for name in (*CASES, "everything")}
@@ -143,12 +143,12 @@ def measure_all(rows: int, dimensions: int, repeats: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures and prints, last a JSON line."""
+    """Measures and prints a table and a JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--dimensions", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="a few rows, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="use few rows, to test the benchmark")
     arguments = parser.parse_args()
     rows, repeats = (1000, 1) if arguments.quick else (arguments.rows, arguments.repeats)
     measured = measure_all(rows, arguments.dimensions, repeats)
@@ -162,7 +162,7 @@ def main() -> None:
 
 
 def _peak_bytes() -> int:
-    # Not what getrusage says, which starts with the peak of the process that started this one.
+    # Unlike getrusage, this does not start with the peak of the parent process.
     (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", pathlib.Path("/proc/self/status").read_text())
     return int(peak) * 1024
 

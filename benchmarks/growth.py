@@ -1,8 +1,8 @@
-"""How time and memory grow with the reviews, with the vocabulary and with the exported rows.
+"""Measures how time and memory grow with the reviews, the vocabulary and the exported rows.
 
-Every size is a process of its own. The reviews are repeated, each with a number of its own in front
-so that no two are alike and the distinct words grow with them. The exponent of a growth is the
-slope between its two largest sizes, of logarithms: 1 is linear.
+Each size runs in a new process. To get more reviews they are repeated, each with its own number in
+front, so that texts stay distinct and the number of distinct words grows, too. The exponent of a
+growth is the slope between the two largest sizes on logarithmic scales; 1 means linear.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from components.embedding_trainer.input_pipeline import summarize
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.training import train
 
-# Times the reviews; ids of the trained embedding; words of the exported one.
+# Repetitions of the reviews; rows of the trained embedding; words of the exported one.
 _SIZES = {
     "reviews": (1, 4, 16),
-    "vocabulary": (10_002, 100_000, 1_000_000),  # No fewer than the examples have ids.
+    "vocabulary": (10_002, 100_000, 1_000_000),  # The examples have 10,002 ids.
     "rows": (10_000, 100_000, 1_000_000),
 }
 _QUICK_SIZES = {"reviews": (1, 2), "vocabulary": (2_000, 4_000), "rows": (1_000, 2_000)}
@@ -36,16 +36,16 @@ _DATASET = "repeated_reviews"
 
 
 def main() -> None:
-    """Measures and prints a JSON line; with a number of ids, only trains."""
+    """Measures and prints a JSON line; with the argument `ids`, only trains."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes")
-    parser.add_argument("ids", nargs="?", type=int, help="train an embedding of that many")
+    parser.add_argument("--quick", action="store_true", help="use small sizes")
+    parser.add_argument("ids", nargs="?", type=int, help="train an embedding with this many rows")
     arguments = parser.parse_args()
     chosen = setting.Setting(arguments.quick)
     if arguments.ids:
         _train(chosen, arguments.ids)
         return
-    training.transformed(chosen)  # Not to be measured with what is trained on it.
+    training.transformed(chosen)  # Runs the pipeline now if need be, outside the measured time.
     measured: dict[str, Any] = {}
     for kind, sizes in (_QUICK_SIZES if chosen.quick else _SIZES).items():
         costs = {size: _MEASURES[kind](chosen, size) for size in sizes}
@@ -86,16 +86,16 @@ _MEASURES: dict[str, Callable[[setting.Setting, int], dict[str, float]]] = {
 
 def _exponent(costs: dict[int, float]) -> float:
     (small, before), (large, after) = sorted(costs.items())[-2:]
-    # A tenth of a second or less is no growth, but noise.
+    # Differences below a tenth of a second are noise.
     return math.log(max(after, 0.1) / max(before, 0.1)) / math.log(large / small)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Repeated(setting.Setting):
-    """The reviews, repeated.
+    """Repeats the reviews.
 
     Attributes:
-        factor: How often.
+        factor: Number of repetitions.
     """
 
     factor: int = 1
@@ -112,13 +112,13 @@ class _Repeated(setting.Setting):
             "PIPELINE__DATASET__NAME": _DATASET,
             "PIPELINE__DATASET__DATA_DIR": str(self.work / "tfds"),
             "PIPELINE__DATASET__BUILDER_MODULE": "",
-            # The held-out reviews are repetitions too: the loss falls to the last epoch.
+            # Validation reviews are repetitions, too, so early stopping would never stop.
             "PIPELINE__TRAINING__EPOCHS": "2",
         }
 
 
 def _prepare(chosen: setting.Setting, factor: int, data_dir: pathlib.Path) -> None:
-    """Writes the repeated reviews as a prepared TFDS dataset, one file a repetition."""
+    """Writes the repeated reviews as a prepared TFDS dataset, with a file for each repetition."""
     directory = data_dir / _DATASET / "1.0.0"
     if directory.exists():
         return
@@ -157,7 +157,7 @@ def _prepare(chosen: setting.Setting, factor: int, data_dir: pathlib.Path) -> No
 
 
 def _numbered(texts: list[str], labels: np.ndarray, numbers: Iterator[int]) -> Iterator[bytes]:
-    for text, label, number in zip(texts, labels, numbers):  # noqa: B905 (numbers never end)
+    for text, label, number in zip(texts, labels, numbers):  # noqa: B905 (numbers is infinite)
         example = tf.train.Example()
         example.features.feature["text"].bytes_list.value.append(f"{number} {text}".encode())
         example.features.feature["label"].int64_list.value.append(label)

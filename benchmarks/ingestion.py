@@ -1,9 +1,9 @@
-"""TfdsExampleGen and CsvExampleGen alone on the same reviews, and a plain copy of the records.
+"""Measures TfdsExampleGen, CsvExampleGen and a plain copy of the records on the same reviews.
 
-The components run as steps of a pipeline of one, driver included; reading the reviews to make the
-CSV files is not measured. TfdsExampleGen runs Beam as its pipeline does, in memory; CsvExampleGen
-once like that, and once in several processes as TFX's example does. The copy goes through
-TensorFlow's own record reader and writer, with the compression of TfdsExampleGen, in one thread.
+Each component is the only step of a pipeline, and its driver is included; writing the CSV files is
+not. TfdsExampleGen runs on in-memory Beam, as in the pipeline. CsvExampleGen runs so, too, and once
+more in several processes as in TFX's IMDB example. The copy uses TensorFlow's record reader and
+writer with the compression of TfdsExampleGen, in one thread.
 """
 
 import pathlib
@@ -36,7 +36,7 @@ def main() -> None:
         example_gen = TfdsExampleGen(**_arguments(chosen))
         seconds["tfds"].append(_run(work / f"tfds-{repeat}", example_gen, in_memory))
         seconds["copy"].append(_copy(chosen, resolved))
-    # A new component each: a pipeline leaves its arguments on them.
+    # A new component each time, because a pipeline stores its Beam arguments on the component.
     for name, arguments in (("csv", stock.BEAM), ("csv_in_memory", in_memory)):
         example_gen = stock.csv_example_gen(work / "csv")
         seconds[name] = [_run(work / f"run-{name}", example_gen, arguments)]

@@ -1,7 +1,7 @@
-"""This project's pipeline from TFDS records to pushed model and projection, and again, all cached.
+"""Measures this project's pipeline: a first run, and a second one in which every step is cached.
 
-Both as processes of their own, start-up included. What remains of a run from the cache is imports:
-``python -c "import …"`` of what any TFX pipeline with an Evaluator needs is measured beside it.
+Each run is a process, measured from its start. A cached run mostly imports modules, so the import
+of those that any TFX pipeline with an Evaluator needs is measured, too.
 """
 
 from benchmarks import process, setting
@@ -32,18 +32,18 @@ def main() -> None:
 
 
 def run(chosen: setting.Setting, fresh: bool = False) -> process.Cost:
-    """Runs the pipeline in a process of its own.
+    """Runs the pipeline in a new process.
 
     Args:
-        chosen: With which configuration.
+        chosen: The configuration.
         fresh: Whether to remove the outputs of earlier runs first.
 
     Returns:
-        What it cost.
+        Time and memory of the process.
     """
     if fresh:
         chosen.fresh(chosen.config.name)
-    return process.run(["-m", "pipeline_def.beam_runner"], **chosen.variables)
+    return process.run(["-m", "pipeline_def", "run"], **chosen.variables)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A child process and what it costs, its own children included."""
+"""Measures a child process, including its own children."""
 
 import dataclasses
 import os
@@ -14,14 +14,14 @@ _STEP = re.compile(r"^(\w+) +done +([\d.]+) s", re.MULTILINE)
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What a process took.
+    """Time and memory of a process.
 
     Attributes:
-        seconds: From its start to its end.
-        cpu_seconds: Of all its processes, user and system.
-        peak_mb: Resident memory of the largest of its processes at its largest, MB; no less than
-            that of the process that started it, because Linux counts from before it is replaced.
-        output: What it printed.
+        seconds: Elapsed time.
+        cpu_seconds: CPU time of the process and its children, user and system.
+        peak_mb: Peak resident memory of the largest of these processes, in MB. It is at least that
+            of the parent, because Linux counts a forked process before its exec.
+        output: Standard output and error.
     """
 
     seconds: float
@@ -31,22 +31,22 @@ class Cost:
 
     @property
     def steps(self) -> dict[str, float]:
-        """Seconds of each pipeline step that it told of as done."""
+        """Seconds of each pipeline step that it printed as done."""
         return {step: float(seconds) for step, seconds in _STEP.findall(self.output)}
 
 
 def run(arguments: Sequence[str], **variables: str) -> Cost:
-    """Runs Python in a process of its own.
+    """Runs Python in a new process.
 
     Args:
-        arguments: Of the interpreter, such as ['-m', 'benchmarks.stock'].
-        **variables: Added to the environment.
+        arguments: Arguments of the interpreter, such as ['-m', 'benchmarks.stock'].
+        **variables: Environment variables to add.
 
     Returns:
-        What it cost.
+        Its time and memory.
 
     Raises:
-        RuntimeError: It failed; the message ends with what it printed last.
+        RuntimeError: The process failed; the message ends with its last output.
     """
     command = [sys.executable, "-W", "ignore", *arguments]
     with tempfile.TemporaryFile("w+") as printed:

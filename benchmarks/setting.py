@@ -1,4 +1,4 @@
-"""What every benchmark runs on: the reviews, and where their outputs go."""
+"""Defines the reviews that the benchmarks run on, and the directory of their outputs."""
 
 import argparse
 import dataclasses
@@ -20,23 +20,23 @@ CONFIGS = pathlib.Path(config.__file__).parent / "configs"
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """The configuration that is measured.
+    """Chooses the configuration to measure.
 
     Attributes:
-        quick: Whether to run on the sample's few hundred reviews, to see that all runs, rather
-            than on the 50,000 IMDB reviews.
+        quick: Whether to use the sample's 4,000 reviews, as a test of the benchmarks, instead of
+            the 50,000 IMDB reviews.
     """
 
     quick: bool = False
 
     @property
     def work(self) -> pathlib.Path:
-        """Directory of all outputs, absolute."""
+        """Absolute path of the directory of all outputs."""
         return pathlib.Path("output/bench", "quick" if self.quick else "full").absolute()
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables that choose the configuration for the pipeline's process."""
+        """Environment variables that choose the configuration of a pipeline's process."""
         return {
             "PIPELINE_CONFIG": str(CONFIGS / ("sample.yaml" if self.quick else "imdb.yaml")),
             "PIPELINE__OUTPUT_DIR": str(self.work),
@@ -44,17 +44,17 @@ class Setting:
 
     @functools.cached_property
     def config(self) -> config.PipelineConfig:
-        """The pipeline's configuration."""
+        """The configuration of the pipeline."""
         return config.load(self.variables)
 
     def reviews(self, split: str) -> tuple[list[str], np.ndarray]:
-        """Reads the reviews of a split as the tutorial does, with TFDS alone.
+        """Reads the reviews of a split with TFDS alone, as the tutorial does.
 
         Args:
             split: 'train' or 'eval'.
 
         Returns:
-            Texts, and labels, int64 [reviews].
+            The texts and their labels, int64 [reviews].
         """
         chosen = self.config.dataset
         resolved = dataset.resolve(
@@ -70,7 +70,7 @@ class Setting:
         return list(texts), np.array(labels)
 
     def fresh(self, name: str) -> pathlib.Path:
-        """Returns an empty directory of a name in the work directory."""
+        """Makes an empty directory in the work directory, and returns its path."""
         directory = self.work / name
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
@@ -78,19 +78,19 @@ class Setting:
 
 
 def from_arguments(description: str | None) -> Setting:
-    """Reads the arguments that every benchmark takes."""
+    """Parses the arguments that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="on the sample's few reviews")
+    parser.add_argument("--quick", action="store_true", help="use the sample's reviews")
     return Setting(parser.parse_args().quick)
 
 
 def report(measured: dict[str, Any]) -> None:
-    """Prints what a benchmark measured, as the JSON line that `python -m benchmarks` reads."""
+    """Prints metrics as the JSON line that `python -m benchmarks` reads."""
     print(json.dumps(measured), flush=True)
 
 
 def require_reviews(quick: bool) -> None:
-    """Ends the process if the IMDB reviews are not at hand.
+    """Ends the process if the IMDB reviews are needed and missing.
 
     Raises:
         SystemExit: The environment variable TFDS_DATA_DIR does not name their directory.
@@ -98,6 +98,6 @@ def require_reviews(quick: bool) -> None:
     directory = os.environ.get("TFDS_DATA_DIR", "")
     if not quick and not (pathlib.Path(directory) / "imdb_reviews" / "plain_text").is_dir():
         raise SystemExit(
-            "make bench needs TFDS_DATA_DIR, the directory with the prepared imdb_reviews, "
-            f"and it is {directory!r}."
+            "make bench needs the prepared imdb_reviews, and TFDS_DATA_DIR is "
+            f"{directory!r}; set it to the directory that has them."
         )

@@ -1,4 +1,4 @@
-"""Tells how long each step of a TFX pipeline takes, driver and publisher included."""
+"""Times each step of a TFX pipeline, including its driver and publisher."""
 
 import contextlib
 import time
@@ -10,10 +10,10 @@ from tfx.orchestration.portable import launcher
 
 @contextlib.contextmanager
 def told() -> Iterator[dict[str, float]]:
-    """Prints a line, as ``make run`` does, for each step that ends in a ``with`` block.
+    """Prints the duration of each step that ends in a ``with`` block, as ``make run`` does.
 
     Yields:
-        Seconds of the steps that have ended.
+        The seconds of each step that has ended, by its name.
     """
     launch = launcher.Launcher.launch
     seconds: dict[str, float] = {}

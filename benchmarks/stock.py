@@ -1,12 +1,11 @@
-"""The stock TFX components on the same reviews, as TFX's own IMDB example puts them together.
+"""Measures a pipeline of TFX's stock components on the same reviews, after TFX's IMDB example.
 
-The reviews go into CSV files, as `tfx/examples/imdb/imdb_fetch_data.py` writes them, one a split;
-words are split at spaces and padded to 400 ids; the model is the Embedding Projector tutorial's,
-trained for one epoch of batches of 64. The Beam components run as the example runs them, in
-several processes.
+As in `tfx/examples/imdb`, the reviews are one CSV file for each split, words are split at spaces
+and padded to 400 ids, and Beam runs in several processes. The model is that of the Embedding
+Projector tutorial, trained for one epoch in batches of 64.
 
-``python -m benchmarks.stock`` runs it as a process of its own, start-up included, and the CSV files
-are written before; ``python -m benchmarks.stock run`` is that process.
+``python -m benchmarks.stock`` writes the CSV files and runs the pipeline as a new process, which is
+``python -m benchmarks.stock run``; the time includes both.
 """
 
 import csv
@@ -55,8 +54,8 @@ def write_csv(chosen: setting.Setting, directory: pathlib.Path) -> None:
     """Writes the reviews for CsvExampleGen.
 
     Args:
-        chosen: Which reviews.
-        directory: Where to make a directory a split.
+        chosen: The reviews.
+        directory: Gets a directory for each split.
     """
     for split in ("train", "eval"):
         path = directory / split / "reviews.csv"
@@ -69,7 +68,7 @@ def write_csv(chosen: setting.Setting, directory: pathlib.Path) -> None:
 
 
 def csv_example_gen(directory: pathlib.Path) -> tfx.components.CsvExampleGen:
-    """Makes the component that reads what `write_csv` wrote."""
+    """Returns the component that reads the files of `write_csv`."""
     splits = [
         tfx.proto.Input.Split(name=split, pattern=f"{split}/*.csv") for split in ("train", "eval")
     ]
@@ -82,7 +81,7 @@ def create_pipeline(directory: pathlib.Path) -> tfx.dsl.Pipeline:
     """Makes the pipeline.
 
     Args:
-        directory: Of all outputs; the CSV files are in it.
+        directory: Directory of all outputs, which has the CSV files in `csv`.
     """
     example_gen = csv_example_gen(directory / "csv")
     examples = example_gen.outputs["examples"]
@@ -145,7 +144,7 @@ def create_pipeline(directory: pathlib.Path) -> tfx.dsl.Pipeline:
 
 
 def preprocessing_fn(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Splits the reviews at spaces and pads them; `tfx/examples/imdb` does the same."""
+    """Splits the reviews at spaces and pads them, as `tfx/examples/imdb` does."""
     words = tf.strings.split(tf.reshape(inputs[_TEXT], [-1])).to_sparse()
     ids = tft.compute_and_apply_vocabulary(
         words, default_value=_VOCABULARY_SIZE, top_k=_VOCABULARY_SIZE
@@ -157,7 +156,7 @@ def preprocessing_fn(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Trains the tutorial's model for one epoch: the stock Trainer calls this."""
+    """Trains the tutorial's model for one epoch; called by the stock Trainer."""
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
 
     def batches(files: list[str]) -> tf.data.Dataset:

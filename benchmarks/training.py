@@ -1,8 +1,8 @@
-"""This project's training on the reviews, and how fast its input pipeline is alone.
+"""Measures this project's training, and its input pipeline alone.
 
-The examples and the configuration are those of the pipeline, which is run before if it has not
-been. Measured is what EmbeddingTrainer does before it saves: it counts the examples, makes the
-graph, and trains until the validation loss no longer falls.
+The examples and the configuration are those of the pipeline, which runs first if it has no outputs
+yet. The time covers what EmbeddingTrainer does before it saves the model: count the examples, build
+the graph, and train until the validation loss no longer falls.
 """
 
 import functools
@@ -50,7 +50,7 @@ def main() -> None:
         {
             "fit_seconds": seconds,
             "epochs": outcome.epochs_run,
-            # The first epoch makes the graph.
+            # The first epoch also builds the graph.
             "examples_per_second": statistics.median(rates.found[1:] or rates.found),
             "input_examples_per_second": _input_rate(files, summary.training_examples, options),
             "test_accuracy": _accuracy(chosen, model, transform_output),
@@ -59,13 +59,13 @@ def main() -> None:
 
 
 def transformed(chosen: setting.Setting) -> tuple[ExampleFiles, tft.TFTransformOutput]:
-    """Finds what the pipeline's Transform wrote last; runs the pipeline if there is nothing.
+    """Returns the newest outputs of the pipeline's Transform; runs the pipeline if there are none.
 
     Args:
-        chosen: Of which configuration.
+        chosen: The configuration.
 
     Returns:
-        The training examples, and the transformation.
+        The training examples and the transform graph.
     """
     outputs = chosen.config.root / "artifacts" / "Transform"
     if not outputs.exists():
@@ -85,7 +85,7 @@ def _newest(directory: pathlib.Path) -> pathlib.Path:
 
 
 class _EpochRates(logging.Handler):
-    """Takes the examples a second from the line that the training logs for each epoch."""
+    """Collects the examples per second from the line that training logs for each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ def _input_rate(files: ExampleFiles, examples: int, options: Any) -> float:
 def _accuracy(
     chosen: setting.Setting, model: keras.Model, transform_output: tft.TFTransformOutput
 ) -> float:
-    """Returns the accuracy on the whole test split of the model as it is served."""
+    """Returns the accuracy of the served model on the whole test split."""
     directory = str(chosen.fresh("training") / "model")
     saved_model.save(model, transform_output, chosen.config.training.max_sequence_length, directory)
     serve = tf.saved_model.load(directory).signatures["serve_text"]

@@ -1,14 +1,14 @@
-"""The notebook of TensorFlow's Embedding Projector tutorial, as it describes it.
+"""Measures the notebook of TensorFlow's Embedding Projector tutorial.
 
 It trains on subwords of the IMDB reviews, in padded batches of ten, for one epoch, and writes a
 checkpoint of the embedding without its first row, a ``metadata.tsv`` of the subwords and a
 ``projector_config.pbtxt``: https://www.tensorflow.org/tensorboard/tensorboard_projector_plugin
 
-``python -m benchmarks.tutorial`` fits, exports into ``output/bench``, and verifies what is there.
+``python -m benchmarks.tutorial`` trains, exports to ``output/bench`` and verifies the export.
 
-TFDS no longer has the reviews as subwords. They are made here by the same encoder, which is not
-measured: it learns from the first 3 million characters of the reviews rather than from all 33
-million (half a minute rather than five), and what it gives is kept for the next run.
+TFDS no longer offers the reviews as subwords, so the same encoder encodes them here, outside the
+measured time. It learns from the first 3 of the reviews' 33 million characters, which takes half a
+minute instead of five, and its subwords are kept for the next run.
 """
 
 import collections
@@ -32,10 +32,10 @@ from components.projector_directory.verify import verify
 DIMENSIONS = 16
 VOCABULARY_SIZE = 2**13
 BATCH_SIZE = 10
-# The notebook looks at so many batches of the test split after its epoch.
+# Batches of the test split that the notebook validates on.
 VALIDATION_STEPS = 20
 _CORPUS_CHARACTERS = 3_000_000
-# Batches after which the graph is made and the caches are warm.
+# Batches before the measured ones, in which the graph is built.
 _WARM_UP = 100
 
 Encoder = tfds.deprecated.text.SubwordTextEncoder
@@ -85,7 +85,7 @@ def build_model(rows: int) -> keras.Model:
     """Builds the notebook's model.
 
     Args:
-        rows: Of the embedding.
+        rows: Rows of the embedding.
 
     Returns:
         A compiled model from ids, int32 [batch, tokens], to a logit, float32 [batch, 1].
@@ -107,9 +107,9 @@ def export(directory: pathlib.Path, subwords: list[str], embedding: np.ndarray) 
     """Writes the tutorial's projector directory.
 
     Args:
-        directory: Where to; is made.
-        subwords: The encoder's, in the order of their ids.
-        embedding: Float32 [ids, dimensions]; row 0 is the padding.
+        directory: A new directory.
+        subwords: The subwords in the order of their ids.
+        embedding: Vectors, float32 [ids, dimensions]; row 0 is the padding's.
     """
     directory.mkdir(parents=True)
     with (directory / "metadata.tsv").open("w") as file:
@@ -127,7 +127,7 @@ def export(directory: pathlib.Path, subwords: list[str], embedding: np.ndarray) 
 
 
 class _Clock(keras.callbacks.Callback):
-    """Times the batches after the first ones."""
+    """Times the batches after the warm-up."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._at = [time.monotonic()]
@@ -142,7 +142,7 @@ class _Clock(keras.callbacks.Callback):
 
 
 def _subwords(chosen: setting.Setting) -> str:
-    """Returns the path of the subwords, without its suffix."""
+    """Returns the path of the subwords' file without its suffix."""
     prefix = chosen.work / "subwords" / "vocabulary"
     if not prefix.with_suffix(".subwords").exists():
         prefix.parent.mkdir(parents=True, exist_ok=True)
@@ -157,13 +157,15 @@ def _subwords(chosen: setting.Setting) -> str:
 def _encoded(
     chosen: setting.Setting, subwords: str, split: str
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Returns the ids of each review, and the labels."""
+    """Returns the token ids of each review, and the labels."""
     path = pathlib.Path(subwords).with_name(f"{split}.npz")
     if not path.exists():
         texts, labels = chosen.reviews(split)
         parts = os.cpu_count() or 1
         size = math.ceil(len(texts) / parts)
-        with multiprocessing.get_context("spawn").Pool(parts) as pool:  # Pure Python: a minute.
+        with multiprocessing.get_context("spawn").Pool(
+            parts
+        ) as pool:  # The encoder is pure Python and takes a minute.
             encode = functools.partial(_encode, subwords)
             encoded = pool.map(encode, [texts[i : i + size] for i in range(0, len(texts), size)])
         rows = [row for part in encoded for row in part]
@@ -182,11 +184,11 @@ def _encode(subwords: str, texts: list[str]) -> list[np.ndarray]:
 
 
 def _batches(rows: list[np.ndarray], labels: np.ndarray) -> tf.data.Dataset:
-    """Returns a dataset of ids, int32 [tokens], with their labels."""
+    """Returns a dataset of (token ids, int32 [tokens]; label)."""
     lengths = [len(row) for row in rows]
     ids = tf.RaggedTensor.from_row_lengths(np.concatenate(rows), lengths)
     dataset = tf.data.Dataset.from_tensor_slices((ids, labels))
-    return dataset.map(lambda row, label: (row, label))  # From ragged to plain.
+    return dataset.map(lambda row, label: (row, label))  # Rows of a ragged tensor become dense.
 
 
 def _kinds(violations: list[Any]) -> list[str]:

@@ -39,8 +39,8 @@ def test_the_reviews_are_asked_for_in_one_sentence(tmp_path: pathlib.Path) -> No
     assert finished.returncode == 1
     # TensorFlow 2.21 has notes of its own, before.
     assert finished.stderr.splitlines()[-1] == (
-        "make bench needs TFDS_DATA_DIR, the directory with the prepared imdb_reviews, and it is "
-        f"{str(tmp_path)!r}."
+        f"make bench needs the prepared imdb_reviews, and TFDS_DATA_DIR is {str(tmp_path)!r}; set "
+        "it to the directory that has them."
     )
 
 
