@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Nobody here can act on what it would say.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs nothing a reader can act on.
 
 from components.projector_directory.verify import verify
 
@@ -13,17 +13,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line.
 
     Args:
-        arguments: The words after the program's name; those it was started with by default.
+        arguments: The arguments after the program's name; None for those of the process.
 
     Returns:
-        The exit code: 1 if there is anything that TensorBoard would show wrongly, otherwise 0.
+        The exit code: 1 if TensorBoard would show anything wrongly, otherwise 0.
     """
     parser = argparse.ArgumentParser(prog="python -m components.projector_directory")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser(
-        "verify", help="Say what TensorBoard would show wrongly of a projector directory."
+        "verify", help="list what TensorBoard would show wrongly of a projector directory"
     )
-    command.add_argument("directory", help="A directory with a projector_config.pbtxt.")
+    command.add_argument("directory", help="a directory with a projector_config.pbtxt")
     directory = parser.parse_args(arguments).directory
     try:
         violations = verify(directory)

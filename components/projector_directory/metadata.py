@@ -1,22 +1,22 @@
-r"""Metadata tables that TensorBoard's projector reads without changing a label.
+r"""Metadata tables whose labels TensorBoard's projector shows unchanged.
 
-TensorBoard splits a table at tabs and newlines and knows no quoting; cells that JavaScript takes
-for numbers become numbers. So tokens are written with these escapes:
+TensorBoard splits a table at tabs and newlines, has no quoting, and turns every cell that
+JavaScript reads as a number into that number. Tokens are therefore written with these escapes:
 
 ==============  ==================================================================
 written         stands for
 ==============  ==================================================================
 ``\\``          a backslash
 ``\t \n \r``    tab, newline, carriage return
-``\s``          a space that would not be seen: first, last, or after another space
+``\s``          a space that cannot be seen: first, last, or after another space
 ``\xHH``        another control character below 0x80, or a byte that is not UTF-8
 ``\uHHHH``      an invisible character (control, format, space) beyond ASCII
 ``\UHHHHHHHH``  the same above U+FFFF
-``\&``          nothing: it marks an empty token, and keeps text that looks like a
-                number but would be shown differently (007, 1e3, 0) from being one
+``\&``          nothing. It makes an empty token visible, and keeps 007, 1e3 or 0,
+                which would be shown as 7, 1000 and an empty label, from becoming numbers
 ==============  ==================================================================
 
-Zero-width joiner and non-joiner stay as they are: words and emoji are spelled with them.
+Zero-width joiner and non-joiner are not escaped: words and emoji are spelled with them.
 """
 
 import re
@@ -25,12 +25,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-# TensorBoard decodes a table in pieces of this many bytes, each for itself.
+# TensorBoard's page decodes a table in chunks of this many bytes, each on its own.
 CHUNK_BYTES = 1_000_000
-# With lines this short at most one chunk boundary falls into any two neighboring lines.
+# Of two lines in a row at most one holds a chunk boundary: the line above can shift a character.
 _MAX_LINE_BYTES = CHUNK_BYTES // 2 - 8
 
-# Columns that draw lines between points, and one that JavaScript objects cannot hold.
+# The first two draw lines between points; a JavaScript object cannot hold the third.
 RESERVED_COLUMNS = frozenset({"__next__", "__seq_next__", "__proto__"})
 
 # What JavaScript's trim() removes.
@@ -38,12 +38,12 @@ JS_SPACE = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-# What JavaScript's Number() takes, white space aside.
+# The texts that JavaScript's Number() reads as a number, without white space around them.
 _JS_NUMBER = re.compile(
     r"[+-]?(Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+",
     re.ASCII,
 )
-# Numbers that JavaScript prints as they were written. Not 0: it is false, and its label empty.
+# Numbers that JavaScript prints as they were written. Not 0: TensorBoard labels it with nothing.
 _UNCHANGED_NUMBER = re.compile(
     r"-?[1-9]\d{0,14}|-?(0|[1-9]\d{0,8})\.\d{0,5}[1-9]",
     re.ASCII,
@@ -60,7 +60,7 @@ _UNSEEN_SPACE = re.compile(r"\A |(?<= ) | \Z")
 
 
 class _Escapes(dict[int, str]):
-    """From code point to how it is written, made on demand for `str.translate`."""
+    """Maps code points to their escapes, for `str.translate`; filled on demand."""
 
     def __missing__(self, code: int) -> str:
         self[code] = _written(chr(code))
@@ -85,19 +85,19 @@ _ESCAPES = _Escapes()
 
 
 def _is_word(text: str) -> bool:
-    """Tells quickly of most texts that nothing in them is special: letters, then digits too."""
+    """Returns whether a text is letters followed by letters and digits: most tokens, quickly."""
     return text.isidentifier() and text != "Infinity"
 
 
 def escape(token: bytes | str) -> str:
-    """Writes a token so that TensorBoard shows it, whole and in its own cell.
+    """Returns the cell that makes TensorBoard show a token whole.
 
     Args:
         token: Any text, or any bytes, normally UTF-8.
 
     Returns:
-        Text without tabs and newlines; the table in the module's docstring tells what it stands
-        for. Words are unchanged. Different tokens get different texts.
+        Text with the escapes of the module's docstring. Ordinary words are unchanged, and
+        different tokens get different texts.
     """
     text = token if isinstance(token, str) else token.decode("utf-8", "surrogateescape")
     if _is_word(text):
@@ -108,7 +108,7 @@ def escape(token: bytes | str) -> str:
 
 
 def unescape(label: str) -> bytes:
-    """Reads what `escape` wrote.
+    """Returns the token that `escape` was given.
 
     Args:
         label: A cell of a table.
@@ -133,7 +133,7 @@ def unescape(label: str) -> bytes:
 
 
 def is_js_number(cell: str) -> bool:
-    """Tells whether TensorBoard takes a cell for a number.
+    """Returns whether TensorBoard takes a cell for a number.
 
     Args:
         cell: A cell that is not empty. White space alone is the number 0.
@@ -148,13 +148,13 @@ def is_js_number(cell: str) -> bool:
 
 
 def shown_as_written(cell: str) -> bool:
-    """Tells whether TensorBoard's label for a cell is the cell's own text.
+    """Returns whether TensorBoard's label for a cell is the cell's own text.
 
     Args:
         cell: A cell that is not empty.
 
     Returns:
-        False for numbers that change on the way, as 007 and 1e3, or are not shown, as 0.
+        False for numbers that are shown otherwise, such as 007 and 1e3, or not at all, such as 0.
     """
     return not is_js_number(cell) or _UNCHANGED_NUMBER.fullmatch(cell) is not None
 
@@ -162,21 +162,21 @@ def shown_as_written(cell: str) -> bool:
 def encode_table(columns: Mapping[str, Column]) -> bytes:
     """Encodes a table with a header line.
 
-    TensorBoard decodes the file in chunks and breaks a character that lies across two. Such a
-    character is moved by up to three spaces before a number in the line above, where they mean
-    nothing.
+    TensorBoard decodes the file in chunks and breaks a character that lies across two. Up to three
+    spaces before a number in the line above, which TensorBoard ignores, shift such a character into
+    the next chunk.
 
     Args:
-        columns: By name, in order: tokens, or a vector of finite numbers. All of one length, two
-            columns or more (TensorBoard takes a single one to have no header), at least one of
-            them numbers.
+        columns: By name, in order: texts, or a vector of finite numbers. All have one length. There
+            are two or more, as TensorBoard expects no header line of a single column; at least one
+            has numbers, for the spaces.
 
     Returns:
-        UTF-8 lines, each with its newline.
+        UTF-8 lines, each ended by a newline.
 
     Raises:
-        ValueError: The columns do not fit together, a name cannot be a column, a number is not
-            finite, or a line is longer than half a chunk.
+        ValueError: The columns differ in length, there are too few, TensorBoard reserves a name, a
+            number is not finite, or a line is longer than half a chunk.
     """
     _check_columns(columns)
     numbers = [isinstance(column, np.ndarray) for column in columns.values()]
@@ -227,7 +227,7 @@ def _format_numbers(name: str, numbers: np.ndarray) -> list[str]:
 
 
 def _format_float(number: float) -> str:
-    """Rounds to 6 digits, written as JavaScript prints them: what is searched is what it prints."""
+    """Formats 6 digits as JavaScript prints them, because TensorBoard searches what it prints."""
     written = f"{number:.6g}"
     digits, _, exponent = written.partition("e")
     if not exponent:
@@ -242,7 +242,7 @@ def _line(cells: Sequence[str]) -> bytes:
 
 
 def _bytes_across_boundary(line: bytes, start: int) -> int:
-    """Counts the bytes before a chunk boundary of a character that lies across it, if one does."""
+    """Returns how many bytes of a character lie before a chunk boundary that cuts it, or 0."""
     boundary = -start % CHUNK_BYTES
     count = 0
     while boundary < len(line) and line[boundary - count] & 0xC0 == 0x80:

@@ -1,7 +1,7 @@
-"""Reads a projector directory as TensorBoard's server and browser code do, flaws included.
+"""Reads files of a projector directory as TensorBoard's server and page do, flaws included.
 
-Measured on TensorBoard 2.16.2 and compared with the sources of 2.21; nothing here judges. The
-rules for the rest of a directory are in `verify`.
+It follows TensorBoard 2.16.2, whose projector code 2.21 has unchanged but for a check of paths.
+Nothing here judges what is read: that is done in `verify`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,11 +13,11 @@ from components.projector_directory.metadata import CHUNK_BYTES, JS_SPACE
 
 
 class ParsingHangsError(ValueError):
-    """TensorBoard would stay at "Parsing metadata…" for ever."""
+    """TensorBoard would stay at "Parsing metadata…" forever."""
 
 
 def served_text(content: bytes) -> str:
-    """What the server sends of a metadata file.
+    """Returns what the server sends of a metadata file.
 
     Args:
         content: The file.
@@ -32,15 +32,15 @@ def served_text(content: bytes) -> str:
 
 
 def stream_lines(content: bytes) -> list[str]:
-    """Splits a served metadata file into lines like the browser's streamParse.
+    """Splits a served metadata file into lines as `streamParse` in `data-provider.ts` does.
 
     Args:
         content: The served bytes.
 
     Returns:
-        The lines, blank ones included, each as the browser sees it: a character across two
-        chunks is broken, a byte order mark at the start of one is gone, and so is a last byte
-        after a full chunk.
+        The lines, blank ones included, as the page sees them: a character that lies across two
+        chunks is broken, a byte order mark at the start of a chunk is removed, and a single byte
+        after the last full chunk is ignored.
 
     Raises:
         ParsingHangsError: The last chunk holds no newline.
@@ -64,21 +64,21 @@ def stream_lines(content: bytes) -> list[str]:
 
 
 def is_blank(line: str) -> bool:
-    """Tells whether the browser skips a line of a metadata file."""
+    """Returns whether the page skips a line of a metadata file."""
     return not line.strip(JS_SPACE)
 
 
 def parse_table(lines: Sequence[str]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Makes a table of lines like the browser's parseMetadata.
+    """Makes a table of lines as `parseMetadata` in `data-provider.ts` does.
 
     Args:
-        lines: What `stream_lines` gave.
+        lines: The result of `stream_lines`.
 
     Returns:
         The names of the columns, and the cells of each row as written. A first line with a tab
         is a header; without one the single column is called 'label'.
     """
-    # Tuples, as the garbage collector keeps visiting lists, which takes longer than making them.
+    # Tuples: the garbage collector revisits as many lists again and again, which takes longer.
     rows = [tuple(line.split("\t")) for line in lines if not is_blank(line)]
     if rows and len(rows[0]) > 1:
         return list(rows[0]), rows[1:]
@@ -88,19 +88,17 @@ def parse_table(lines: Sequence[str]) -> tuple[list[str], list[tuple[str, ...]]]
 def open_tensor_file(
     path: str, shape: Sequence[int]
 ) -> tuple[tuple[int, ...], Callable[[slice], np.ndarray]]:
-    """Opens a file that `tensor_path` names like the server, which reads it as a whole.
+    """Opens a file that `tensor_path` names, and decides its format as the server does.
 
     Args:
-        path: The file: tab-separated text or, if that fails at a byte that is not UTF-8, raw
-            float32 values.
+        path: The file: tab-separated numbers or, if it is not UTF-8, raw float32 values.
         shape: The configured `tensor_shape`, for raw values.
 
     Returns:
-        The shape, and what reads some of the rows, float32.
+        The shape, and a function that reads some of the rows as float32.
 
     Raises:
-        ValueError: Neither way of reading works. The server answers 500 to every request for
-            its runs.
+        ValueError: The file is neither. The server then answers 500 to every request for its runs.
     """
     try:
         values = _read_text(path)

@@ -1,7 +1,7 @@
-"""Directories that TensorBoard lists as runs: named, made whole or not at all, published.
+"""Names, creates and publishes the directories that TensorBoard lists as runs.
 
-TensorBoard lists every directory with an event file, hidden ones too, and reads it once. So the
-event file is written last, under the final name, when all else is there.
+TensorBoard lists every directory that holds an event file, hidden ones too, and reads it once.
+Therefore the event file is written last, when all else is there under the final name.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def run_name(prefix: str) -> str:
-    """Names a new run after the time.
+    """Returns a name for a new run.
 
     Args:
-        prefix: What the name begins with.
+        prefix: The start of the name.
 
     Returns:
         The prefix and the time in UTC, such as 'imdb-20261122-134002'.
@@ -30,14 +30,14 @@ def run_name(prefix: str) -> str:
 
 
 def check_prefix(prefix: str) -> None:
-    """Refuses what no run's name can begin with.
+    """Refuses a prefix that would make an unusable name.
 
     Args:
         prefix: See `run_name`.
 
     Raises:
         ValueError: It holds a character that TensorBoard does not encode in its requests, or
-            would make a hidden directory.
+            begins with one that makes a hidden directory or an option of a command line.
     """
     if not _PREFIX.fullmatch(prefix):
         raise ValueError(
@@ -48,22 +48,22 @@ def check_prefix(prefix: str) -> None:
 
 @contextlib.contextmanager
 def new_run(directory: str) -> Iterator[str]:
-    """Makes the directory of a run.
+    """Creates the directory of a run.
 
-    During the ``with`` block it has a hidden name beside the final one, but for URIs such as
-    'gs://…', as object stores have no directories to rename. After the block it gets its name and
-    an empty event file. If anything fails, nothing is left; if the process is killed, what is left
-    is not listed.
+    During the ``with`` block the directory has a hidden name; after it, the directory is renamed
+    and gets an empty event file. At URIs such as 'gs://…' it has its final name from the start,
+    because object stores have no directories to rename. A failure leaves nothing; a killed process
+    leaves a directory that TensorBoard does not list.
 
     Args:
-        directory: Where to; missing or empty.
+        directory: The final directory; missing or empty.
 
     Yields:
-        The directory to write the files to.
+        The directory to write to.
 
     Raises:
-        FileExistsError: The directory is not empty: runs are never changed in place, because a
-            running TensorBoard would mix the old with the new.
+        FileExistsError: The directory is not empty. A run is never changed in place, because a
+            running TensorBoard would mix old files with new ones.
     """
     if tf.io.gfile.exists(directory) and tf.io.gfile.listdir(directory):
         raise _not_empty(directory)
@@ -76,7 +76,7 @@ def new_run(directory: str) -> Iterator[str]:
             place = directory
         tf.summary.create_file_writer(directory).close()
     except BaseException:
-        with contextlib.suppress(tf.errors.OpError):  # What went wrong first is what to tell.
+        with contextlib.suppress(tf.errors.OpError):  # The first error is the one to report.
             tf.io.gfile.rmtree(place)
         raise
 
@@ -86,15 +86,15 @@ def publish_run(directory: str, publish_dir: str) -> str:
 
     Args:
         directory: The run's directory.
-        publish_dir: The directory of runs; made if it is missing. Local, or of any file system of
+        publish_dir: The directory of runs, created if it is missing; on any file system of
             `tf.io.gfile`.
 
     Returns:
-        The directory of the copy: in `publish_dir`, of the run's name or, where that is taken, of
-        the name with '-2', '-3' and so on.
+        The directory of the copy. It has the run's name or, where that is taken, the name followed
+        by '-2', '-3' and so on.
 
     Raises:
-        OSError: It cannot be written; nothing of it is left.
+        OSError: The copy cannot be written; nothing of it is left.
     """
     target = wanted = os.path.join(publish_dir, os.path.basename(directory))
     numbers = itertools.count(2)
@@ -118,7 +118,7 @@ def _copy_files(source: str, target: str) -> None:
         place = target if below == "." else os.path.join(target, below)
         tf.io.gfile.makedirs(place)
         for name in sorted(names):
-            if "tfevents" not in name:  # The copy gets its own.
+            if "tfevents" not in name:  # `new_run` writes one for the copy.
                 tf.io.gfile.copy(os.path.join(folder, name), os.path.join(place, name))
 
 
@@ -129,11 +129,13 @@ def _hidden(directory: str) -> str:
 
 def _rename(unfinished: str, directory: str) -> None:
     try:
-        # An empty directory of the final name is replaced.
+        # Replaces an empty directory, such as TFX creates for an output.
         tf.io.gfile.rename(unfinished, directory, overwrite=True)
-    except tf.errors.FailedPreconditionError as error:  # Another one has been faster.
+    except tf.errors.FailedPreconditionError as error:  # Another process was faster.
         raise _not_empty(directory) from error
 
 
 def _not_empty(directory: str) -> FileExistsError:
-    return FileExistsError(f"{directory} is not empty; exports are not changed in place.")
+    return FileExistsError(
+        f"{directory} is not empty, and a run is not changed in place; take another directory."
+    )
