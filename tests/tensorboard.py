@@ -12,13 +12,6 @@ import urllib.request
 from typing import Any
 
 STARTUP_SECONDS = 120
-# Importing TensorFlow fails as where it is not installed.
-_WITHOUT_TENSORFLOW = """
-import sys
-sys.modules["tensorflow"] = None
-from tensorboard.main import run_main
-run_main()
-"""
 
 
 class TensorBoard:
@@ -28,15 +21,14 @@ class TensorBoard:
         url: Where it listens.
     """
 
-    def __init__(self, logdir: pathlib.Path, without_tensorflow: bool = False) -> None:
+    def __init__(self, logdir: pathlib.Path) -> None:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        program = ["-c", _WITHOUT_TENSORFLOW] if without_tensorflow else ["-m", "tensorboard.main"]
         options = ["--logdir", str(logdir), "--port", str(port), "--reload_interval", "1"]
         self._server = subprocess.Popen(
-            [sys.executable, *program, *options],
+            [sys.executable, "-m", "tensorboard.main", *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
