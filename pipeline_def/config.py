@@ -168,12 +168,12 @@ class Secret(_Section):
 
 
 class Kubeflow(_Section):
-    """How the pipeline runs on Kubeflow Pipelines or Vertex AI."""
+    """How the pipeline runs on Kubeflow Pipelines."""
 
     image: Annotated[str, pydantic.AfterValidator(_require_pinned)] | None = None
     """Image of the steps, with a tag other than ``latest`` or a digest; required to compile."""
     pipeline_root: ObjectStoreUri | None = None
-    """Where artifacts are kept; ``None``: the cluster's default."""
+    """Where a run keeps its artifacts; ``None``: the cluster's default."""
     data_dir: StepPath | None = None
     """The steps' ``dataset.data_dir``; ``None``: the image's ``TFDS_DATA_DIR``, or TFDS's own
     default, where each run prepares the dataset anew."""

@@ -1,30 +1,31 @@
-"""Takes the configured pipeline to Kubeflow Pipelines: `python -m pipeline_def.kubeflow submit`."""
+"""Runs the configured pipeline on Kubeflow Pipelines: `python -m pipeline_def.kubeflow submit`."""
 
 import argparse
+import logging
 import os
 import pathlib
 import sys
-from typing import Any
+import warnings
 
 import yaml
 
 from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
 from pipeline_def.config import PipelineConfig, load
-from pipeline_def.kubeflow import following
 from pipeline_def.kubeflow.client import Cluster, ClusterError, unique_name
+from pipeline_def.kubeflow.wait_for_run import failed_step, wait_for_run
 
-_HOST = "KF_PIPELINES_ENDPOINT"  # As kfp calls it.
+_HOST = "KF_PIPELINES_ENDPOINT"  # The variable that kfp reads.
 
 
 def main(words: list[str] | None = None) -> int:
     """Runs the command line.
 
     Args:
-        words: The words after the program's name; those it was started with by default.
+        words: The words after the program's name; None for those of the process.
 
     Returns:
         The exit code: 0 if all went well, 1 if something is wrong or the awaited run failed, 130 if
-        it was interrupted while it waited.
+        the wait was interrupted.
     """
     options = _parser().parse_args(words)
     try:
@@ -46,7 +47,6 @@ def _parser() -> argparse.ArgumentParser:
     compiling.add_argument(
         "--output", help="A YAML file, or '-' for the terminal. Default: output/NAME.yaml"
     )
-    compiling.add_argument("--vertex", action="store_true", help="Compile for Vertex AI.")
 
     cluster = argparse.ArgumentParser(add_help=False)
     cluster.add_argument(
@@ -68,23 +68,25 @@ def _parser() -> argparse.ArgumentParser:
     submitting.set_defaults(command=_submit)
     submitting.add_argument("--experiment", default="Default", help="Default: %(default)s")
     submitting.add_argument("--service-account", help="Kubernetes service account of the steps.")
-    submitting.add_argument("--pipeline-root", help="URI of the directory for the run's outputs.")
     submitting.add_argument(
-        "--wait", action="store_true", help="Follow the run; exit with 1 if it fails."
+        "--pipeline-root",
+        help="URI of the directory for the run's outputs. Default: kubeflow.pipeline_root",
     )
-
+    submitting.add_argument(
+        "--wait", action="store_true", help="Wait for the run; exit with 1 if it fails."
+    )
     return parser
 
 
-def _compiled(vertex: bool = False) -> tuple[PipelineConfig, str]:
-    from pipeline_def.kubeflow.compiler import compile_pipeline  # TFX takes seconds to import.
+def _compiled() -> tuple[PipelineConfig, str]:
+    from pipeline_def.kubeflow.compiler import compile_pipeline  # Importing TFX takes seconds.
 
     config = load()
-    return config, compile_pipeline(config, vertex)
+    return config, compile_pipeline(config)
 
 
 def _compile(options: argparse.Namespace) -> int:
-    config, pipeline = _compiled(options.vertex)
+    config, pipeline = _compiled()
     if options.output == "-":
         print(pipeline, end="")
         return 0
@@ -100,47 +102,37 @@ def _compile(options: argparse.Namespace) -> int:
 def _upload(options: argparse.Namespace) -> int:
     cluster = _cluster(options)
     config, pipeline = _compiled()
-    _uploaded(cluster, config, pipeline)
+    cluster.upload(pipeline, config.name)  # kfp prints where to see it.
     return 0
-
-
-def _uploaded(cluster: Cluster, config: PipelineConfig, pipeline: str) -> Any:
-    version = cluster.upload(pipeline, config.name)
-    link = cluster.link(
-        "pipelines", "details", version.pipeline_id, "version", version.pipeline_version_id
-    )
-    print(f"Version:     {version.display_name} {link}")
-    return version
 
 
 def _submit(options: argparse.Namespace) -> int:
     cluster = _cluster(options)
     config, pipeline = _compiled()
-    spec = next(yaml.safe_load_all(pipeline))
     run_id = cluster.start(
-        _uploaded(cluster, config, pipeline),
+        cluster.upload(pipeline, config.name),
         unique_name(config.name),
         options.experiment,
-        options.pipeline_root,
+        options.pipeline_root or config.kubeflow.pipeline_root,
         options.service_account,
     )
-    link = cluster.link("runs", "details", run_id)
-    print(f"Run:         {link}", flush=True)
-    if not options.wait:
-        return 0
-    steps = list(spec["root"]["dag"]["tasks"])
+    return _wait(cluster, run_id, pipeline) if options.wait else 0
+
+
+def _wait(cluster: Cluster, run_id: str, pipeline: str) -> int:
+    steps = list(next(yaml.safe_load_all(pipeline))["root"]["dag"]["tasks"])
     try:
-        run = following.follow(cluster, run_id, steps)
+        run = wait_for_run(cluster, run_id, steps)
     except KeyboardInterrupt:
-        print(f"\nThe run goes on: {link}", file=sys.stderr)
+        print(f"\nThe run {run_id} goes on.", file=sys.stderr)
         return 130
-    if run.state != "SUCCEEDED":
-        failed = following.failed_step(run, steps)
-        culprit = f"{failed} failed" if failed else f"The run ended as {run.state}"
-        said = f": {run.error.message}" if run.error and run.error.message else ""
-        print(f"\n{culprit}{said}; its log is in {link}", file=sys.stderr)
-        return 1
-    return 0
+    if run.state == "SUCCEEDED":
+        return 0
+    failed = failed_step(run, steps)
+    culprit = f"{failed} failed" if failed else f"The run ended as {run.state}"
+    said = f": {run.error.message}" if run.error and run.error.message else ""
+    print(f"\n{culprit}{said}. See the details of the run above for its log.", file=sys.stderr)
+    return 1
 
 
 def _cluster(options: argparse.Namespace) -> Cluster:
@@ -153,4 +145,7 @@ def _cluster(options: argparse.Namespace) -> Cluster:
 
 
 if __name__ == "__main__":
+    # kfp warns of servers before 2.0, urllib3 of each attempt that fails.
+    warnings.simplefilter("ignore", FutureWarning)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     sys.exit(main())

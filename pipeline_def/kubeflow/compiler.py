@@ -1,13 +1,14 @@
-"""Compiles the pipeline for open-source Kubeflow Pipelines (KFP) 2, or for Vertex AI.
+"""Compiles the pipeline for open-source Kubeflow Pipelines (KFP) 2.
 
-TFX's KubeflowV2DagRunner writes for Vertex AI. What it writes is rewritten here to what the server
-and the launcher of KFP take: README.md of this package says why each change is needed.
+TFX's KubeflowV2DagRunner compiles for Vertex AI. `rewrite` changes its result into what KFP's
+server and launcher accept; the README of this package gives the reason for each change.
 """
 
 import copy
 import difflib
 import pathlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -15,8 +16,6 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 from tfx import v1 as tfx
 from tfx.components.example_gen import utils as example_gen_utils
-from tfx.dsl.components.base import base_component, base_node
-from tfx.orchestration import data_types
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.utils import name_utils
 
@@ -28,8 +27,8 @@ from pipeline_def.pipeline import DeploymentTarget, create_pipeline
 
 ENTRYPOINT = ("python", "-m", "pipeline_def.kubeflow.entrypoint")
 
-# Of the step that runs TfdsExampleGen's driver. Not TfdsExampleGen-driver: the server makes a task
-# NAME-driver beside each task NAME.
+# The step that runs TfdsExampleGen's driver. The name TfdsExampleGen-driver is taken: the server
+# adds a task NAME-driver for each task NAME.
 DATASET_STEP = "Dataset"
 _RESOLVED_BY_DRIVER = ("dataset", example_gen_utils.FINGERPRINT_PROPERTY_NAME)
 
@@ -43,52 +42,57 @@ _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
 }
 
 
-def compile_pipeline(config: PipelineConfig, vertex: bool = False) -> str:
+def compile_pipeline(config: PipelineConfig) -> str:
     """Compiles the pipeline of a configuration.
 
     Args:
         config: What to run; its section `kubeflow` says how.
-        vertex: Whether to compile for Vertex AI: what TFX's runner writes, unchanged.
 
     Returns:
-        A PipelineSpec 2.1.0 in YAML, the same byte for byte for the same configuration and code.
-        For KFP a second document follows if there are Kubernetes settings.
+        YAML: a PipelineSpec 2.1.0, and a second document if there are Kubernetes settings. The same
+        configuration and code give the same bytes.
 
     Raises:
-        ConfigError: The configuration names no image, a component that there is not, or something
-            of this machine that a cluster does not have.
+        ConfigError: The configuration names no image, a step that does not exist, or something that
+            only this machine has.
     """
     _require_portable(config)
     settings = config.kubeflow
-    data_dir = settings.data_dir or config.dataset.data_dir
-    dataset = config.dataset.model_copy(update={"data_dir": data_dir})
-    publish_dir = settings.publish_dir or config.publish_dir
     pipeline = create_pipeline(
-        config.model_copy(update={"dataset": dataset, "publish_dir": publish_dir}),
+        _as_seen_by_steps(config),
         DeploymentTarget(
             pipeline_root="",
             serving_dir=settings.push_destination,
-            baseline=lambda _: _vertex_baseline() if vertex else _baseline(settings),
+            baseline=lambda _: _baseline(settings),
             metadata=None,
         ),
     )
-    _set_resources(pipeline, settings.resources)
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             default_image=settings.image,
-            default_commands=None if vertex else ENTRYPOINT,
+            default_commands=ENTRYPOINT,
             use_pipeline_spec_2_1=True,
         )
     )
     with artifact_types.compilable():
-        spec = runner.run(pipeline, write_out=False)["pipelineSpec"]
-    if vertex:
-        return yaml.safe_dump(spec)
-    rewrite(spec, pipeline)
-    if settings.pipeline_root:
-        spec["defaultPipelineRoot"] = settings.pipeline_root
-    json_format.ParseDict(spec, ir.PipelineSpec())  # Raises on what is no field of it.
-    return yaml.safe_dump_all([spec, *_platform_spec(spec, settings)])
+        compiled = runner.run(pipeline, write_out=False)["pipelineSpec"]
+    spec = json_format.ParseDict(compiled, ir.PipelineSpec())
+    deployment = json_format.ParseDict(compiled["deploymentSpec"], ir.PipelineDeploymentConfig())
+    rewrite(spec, deployment, pipeline)
+    _set_resources(deployment, settings.resources)
+    spec.deployment_spec.Clear()
+    spec.deployment_spec.update(json_format.MessageToDict(deployment))
+    return yaml.safe_dump_all(
+        [json_format.MessageToDict(spec), *_platform_spec(deployment, settings)]
+    )
+
+
+def _as_seen_by_steps(config: PipelineConfig) -> PipelineConfig:
+    """Returns the configuration with the cluster's directories in place of this machine's."""
+    data_dir = config.kubeflow.data_dir or config.dataset.data_dir
+    dataset = config.dataset.model_copy(update={"data_dir": data_dir})
+    publish_dir = config.kubeflow.publish_dir or config.publish_dir
+    return config.model_copy(update={"dataset": dataset, "publish_dir": publish_dir})
 
 
 def _require_portable(config: PipelineConfig) -> None:
@@ -134,164 +138,149 @@ def _baseline(settings: Kubeflow) -> tfx.dsl.Importer | None:
     ).with_id("BaselineModel")
 
 
-def _vertex_baseline() -> tfx.dsl.Resolver:
-    # Of the strategies that give a model, the one that Vertex AI knows.
-    return tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id("BaselineResolver")
-
-
-def _set_resources(pipeline: tfx.dsl.Pipeline, resources: dict[str, Resources]) -> None:
-    steps = {
-        node.id: node
-        for node in pipeline.components
-        if isinstance(node, base_component.BaseComponent)
-    }
+def _set_resources(
+    deployment: ir.PipelineDeploymentConfig, resources: dict[str, Resources]
+) -> None:
+    """Sets the limits of the steps' containers."""
+    containers = _containers(deployment)
     for name, wanted in resources.items():
-        if name not in steps:
-            near = difflib.get_close_matches(name, steps, n=1) or sorted(steps)
+        if name not in containers:
+            near = difflib.get_close_matches(name, containers, n=1) or sorted(containers)
             raise ConfigError(
-                f"kubeflow.resources.{name}: there is no such component. "
+                f"kubeflow.resources.{name}: there is no such step. "
                 f"Did you mean {' or '.join(near)}?"
             )
-        steps[name].with_platform_config(_resource_spec(wanted))
+        limits = containers[name].resources
+        if wanted.cpu:
+            limits.cpu_limit = wanted.cpu
+        if wanted.memory:
+            number = wanted.memory.rstrip("kKMGTi")
+            unit = wanted.memory.removeprefix(number)
+            limits.memory_limit = float(number) * _UNITS[unit] / _UNITS["G"]
+        if wanted.accelerator:
+            limits.accelerator.type = wanted.accelerator
+            limits.accelerator.count = wanted.accelerators
 
 
-def _resource_spec(
-    wanted: Resources,
-) -> ir.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec:
-    spec = ir.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec()
-    if wanted.cpu:
-        spec.cpu_limit = wanted.cpu
-    if wanted.memory:
-        number = wanted.memory.rstrip("kKMGTi")
-        unit = wanted.memory.removeprefix(number)
-        spec.memory_limit = float(number) * _UNITS[unit] / _UNITS["G"]
-    if wanted.accelerator:
-        spec.accelerator.type = wanted.accelerator
-        spec.accelerator.count = wanted.accelerators
-    return spec
+def _containers(
+    deployment: ir.PipelineDeploymentConfig,
+) -> dict[str, ir.PipelineDeploymentConfig.PipelineContainerSpec]:
+    """Returns the containers of a rewritten pipeline by the names of their steps."""
+    return {
+        label.removeprefix("exec-"): executor.container
+        for label, executor in deployment.executors.items()
+        if executor.HasField("container")
+    }
 
 
-def rewrite(spec: dict[str, Any], pipeline: tfx.dsl.Pipeline) -> None:
-    """Rewrites, in place, what TFX's runner compiled from a pipeline to what KFP takes.
+def rewrite(
+    spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig, pipeline: tfx.dsl.Pipeline
+) -> None:
+    """Rewrites, in place, what TFX's runner compiled into what KFP accepts.
 
     Args:
-        spec: A PipelineSpec 2.1.0, as JSON.
-        pipeline: The pipeline it was compiled from.
+        spec: Schema version 2.1.0; its `deployment_spec` is not looked at.
+        deployment: What `spec.deployment_spec` holds.
+        pipeline: The pipeline that was compiled.
     """
     for node in pipeline.components:
         if isinstance(node, TfdsExampleGen):
-            _add_dataset_step(spec, node.id)
+            _add_dataset_step(spec, deployment, node.id)
         elif isinstance(node, tfx.dsl.Importer):
             _rename_import(spec, node.id)
         if any(channel.type is EmbeddingProjection for channel in node.outputs.values()):
             _add_visualization(spec, node.id)
-        _set_parameter_defaults(spec, node)
-    _correct_producers(spec)
-    _rename(spec)
+    _rename(spec, deployment)
 
 
-def _add_dataset_step(spec: dict[str, Any], name: str) -> None:
+def _add_dataset_step(
+    spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig, name: str
+) -> None:
     """Makes the driver of TfdsExampleGen a step before it, since KFP runs no drivers.
 
-    It is never cached, and TfdsExampleGen takes its dataset and fingerprint as parameters, so that
-    KFP's cache serves unchanged data and not changed data.
+    The step is never cached. TfdsExampleGen takes the dataset and its fingerprint from it as
+    parameters, so that KFP's cache serves unchanged data and not changed data.
     """
-    executors, tasks = spec["deploymentSpec"]["executors"], spec["root"]["dag"]["tasks"]
-    component, task = spec["components"][name], tasks[name]
-    executor = copy.deepcopy(executors[component["executorLabel"]])
-    arguments = executor["container"]["args"]
-    arguments[:2] = ["--driver_class_path", name_utils.get_full_name(Driver)]
-    label = f"{DATASET_STEP}_executor"
-    executors[label] = executor
-    text = {"parameterType": "STRING"}
-    spec["components"][DATASET_STEP] = {
-        "executorLabel": label,
-        "inputDefinitions": copy.deepcopy(component["inputDefinitions"]),
-        "outputDefinitions": {"parameters": {key: dict(text) for key in _RESOLVED_BY_DRIVER}},
-    }
-    tasks[DATASET_STEP] = {
-        "taskInfo": {"name": DATASET_STEP},
-        "componentRef": {"name": DATASET_STEP},
-        "inputs": copy.deepcopy(task["inputs"]),
-    }
+    component, task = spec.components[name], spec.root.dag.tasks[name]
+    dataset, dataset_task = spec.components[DATASET_STEP], spec.root.dag.tasks[DATASET_STEP]
+
+    dataset.executor_label = f"{DATASET_STEP}_executor"
+    executor = deployment.executors[dataset.executor_label]
+    executor.CopyFrom(deployment.executors[component.executor_label])
+    executor.container.args[:2] = ["--driver_class_path", name_utils.get_full_name(Driver)]
+    dataset.input_definitions.CopyFrom(component.input_definitions)
+    dataset_task.task_info.name = DATASET_STEP
+    dataset_task.component_ref.name = DATASET_STEP
+    dataset_task.inputs.CopyFrom(task.inputs)
+
     for key in _RESOLVED_BY_DRIVER:
-        component["inputDefinitions"]["parameters"][key] = dict(text)
-        task["inputs"]["parameters"][key] = {
-            "taskOutputParameter": {"producerTask": DATASET_STEP, "outputParameterKey": key}
-        }
-    task.setdefault("dependentTasks", []).append(DATASET_STEP)
+        text = ir.ParameterType.STRING
+        dataset.output_definitions.parameters[key].parameter_type = text
+        component.input_definitions.parameters[key].parameter_type = text
+        source = task.inputs.parameters[key].task_output_parameter
+        source.producer_task, source.output_parameter_key = DATASET_STEP, key
+    task.dependent_tasks.append(DATASET_STEP)
 
 
-def _rename_import(spec: dict[str, Any], name: str) -> None:
-    """Calls what an importer imports as kfp.local does."""
-    component = spec["components"][name]
-    outputs = component["outputDefinitions"]["artifacts"]
-    (key,) = outputs
-    outputs[_IMPORTED] = outputs.pop(key)
-    for task in spec["root"]["dag"]["tasks"].values():
-        for source in task.get("inputs", {}).get("artifacts", {}).values():
-            output = source["taskOutputArtifact"]
-            if output["producerTask"] == name:
-                output["outputArtifactKey"] = _IMPORTED
+def _rename_import(spec: ir.PipelineSpec, name: str) -> None:
+    """Gives the output of an importer the name that kfp.local expects."""
+    _rename_keys(spec.components[name].output_definitions.artifacts, lambda _: _IMPORTED)
+    for task in spec.root.dag.tasks.values():
+        for source in task.inputs.artifacts.values():
+            if source.task_output_artifact.producer_task == name:
+                source.task_output_artifact.output_artifact_key = _IMPORTED
 
 
-def _add_visualization(spec: dict[str, Any], name: str) -> None:
-    """Gives a step that exports a projection an output that KFP's pages show."""
-    spec["components"][name]["outputDefinitions"]["artifacts"][VISUALIZATION] = {
-        "artifactType": {"schemaTitle": "system.HTML", "schemaVersion": "0.0.1"}
-    }
+def _add_visualization(spec: ir.PipelineSpec, name: str) -> None:
+    """Gives the step that exports a projection an output that KFP's pages show."""
+    html = spec.components[name].output_definitions.artifacts[VISUALIZATION].artifact_type
+    html.schema_title, html.schema_version = "system.HTML", "0.0.1"
 
 
-def _set_parameter_defaults(spec: dict[str, Any], node: base_node.BaseNode) -> None:
-    """Brings back the defaults of RuntimeParameters, which TFX drops."""
-    for value in node.exec_properties.values():
-        if isinstance(value, data_types.RuntimeParameter) and value.default is not None:
-            parameters = spec["root"]["inputDefinitions"]["parameters"]
-            parameters[value.name]["defaultValue"] = value.default
-
-
-def _correct_producers(spec: dict[str, Any]) -> None:
-    """Names producers of parameters as the tasks are named; TFX appends ``_task``."""
-    for task in spec["root"]["dag"]["tasks"].values():
-        for source in task.get("inputs", {}).get("parameters", {}).values():
-            output = source.get("taskOutputParameter")
-            if output:
-                output["producerTask"] = output["producerTask"].removesuffix("_task")
-
-
-def _rename(spec: dict[str, Any]) -> None:
-    """Gives tasks names that Argo takes, components and executors those that kfp.local expects."""
-    executors = spec["deploymentSpec"]["executors"]
-    dag = spec["root"]["dag"]
-    for component in spec["components"].values():
-        label = component["executorLabel"]
-        component["executorLabel"] = f"exec-{_argo_name(label.removesuffix('_executor'))}"
-        executors[component["executorLabel"]] = executors.pop(label)
-    spec["components"] = {
-        f"comp-{_argo_name(name)}": component for name, component in spec["components"].items()
-    }
-    for task in dag["tasks"].values():
-        task["componentRef"]["name"] = f"comp-{_argo_name(task['componentRef']['name'])}"
-        task["dependentTasks"] = [_argo_name(name) for name in task.get("dependentTasks", [])]
-        inputs = task.get("inputs", {})
-        sources = [*inputs.get("artifacts", {}).values(), *inputs.get("parameters", {}).values()]
-        for source in sources:
-            for output in source.values():
-                if isinstance(output, dict) and "producerTask" in output:
-                    output["producerTask"] = _argo_name(output["producerTask"])
-    dag["tasks"] = {_argo_name(name): task for name, task in dag["tasks"].items()}
+def _rename(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -> None:
+    """Gives tasks names that Argo accepts, the rest those that kfp.local expects."""
+    tasks = spec.root.dag.tasks
+    for task in tasks.values():
+        task.component_ref.name = _component_name(task.component_ref.name)
+        task.dependent_tasks[:] = [_argo_name(name) for name in task.dependent_tasks]
+        for artifact in task.inputs.artifacts.values():
+            output = artifact.task_output_artifact
+            output.producer_task = _argo_name(output.producer_task)
+        for parameter in task.inputs.parameters.values():
+            if parameter.HasField("task_output_parameter"):
+                output = parameter.task_output_parameter
+                # TFX calls the producer of a parameter NAME_task, and there is no such task.
+                output.producer_task = _argo_name(output.producer_task.removesuffix("_task"))
+    for component in spec.components.values():
+        component.executor_label = _executor_label(component.executor_label)
+    _rename_keys(tasks, _argo_name)
+    _rename_keys(spec.components, _component_name)
+    _rename_keys(deployment.executors, _executor_label)
 
 
 def _argo_name(name: str) -> str:
     return re.sub("[^-a-zA-Z0-9]", "-", name).strip("-")
 
 
-def _platform_spec(spec: dict[str, Any], settings: Kubeflow) -> list[dict[str, Any]]:
-    """Makes the second document; see KFP's kubernetes_executor_config.proto."""
+def _component_name(name: str) -> str:
+    return f"comp-{_argo_name(name)}"
+
+
+def _executor_label(label: str) -> str:
+    return f"exec-{_argo_name(label.removesuffix('_executor'))}"
+
+
+def _rename_keys(messages: Any, rename: Callable[[str], str]) -> None:
+    """Renames the keys of a map of protos."""
+    for key in [key for key in messages if rename(key) != key]:
+        messages[rename(key)].CopyFrom(messages[key])
+        del messages[key]
+
+
+def _platform_spec(
+    deployment: ir.PipelineDeploymentConfig, settings: Kubeflow
+) -> list[dict[str, Any]]:
+    """Returns the second document; see KFP's kubernetes_executor_config.proto."""
     wanted: dict[str, Any] = {
         "pvcMount": [
             {"constant": volume.claim, "mountPath": volume.mount_path}
@@ -315,10 +304,5 @@ def _platform_spec(spec: dict[str, Any], settings: Kubeflow) -> list[dict[str, A
     wanted = {key: value for key, value in wanted.items() if value}
     if not wanted:
         return []
-    containers = [
-        label
-        for label, executor in spec["deploymentSpec"]["executors"].items()
-        if "container" in executor
-    ]
-    executors = {label: copy.deepcopy(wanted) for label in containers}  # Without YAML anchors.
+    executors = {f"exec-{name}": copy.deepcopy(wanted) for name in _containers(deployment)}
     return [{"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]

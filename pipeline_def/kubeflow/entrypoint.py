@@ -1,17 +1,17 @@
-"""The command of each step on Kubeflow Pipelines: runs a TFX executor, or a driver, in a container.
+"""The command of each step on Kubeflow Pipelines: runs a TFX executor or driver in a container.
 
-KFP's driver hands the step an ExecutorInput (``{{$}}`` in the compiled arguments), its launcher has
-downloaded the inputs and uploads the outputs. Between these and TFX's own
-``kubeflow_v2_run_executor``, which was made for Vertex AI, this module
+KFP's driver passes the step an ExecutorInput (``{{$}}`` in the compiled arguments). Its launcher
+downloads the inputs before the command and uploads the outputs after it. TFX's own entrypoint,
+``kubeflow_v2_run_executor``, was written for Vertex AI. This module calls it and
 
 * restores the types of the inputs, which KFP's driver leaves out (``toRuntimeArtifact`` in
   backend/src/v2/metadata/converter.go of kubeflow/pipelines);
-* drops the outputs that are no TFX artifacts, as the ``executor-logs`` that the driver adds
+* drops the outputs that are no TFX artifacts, such as the ``executor-logs`` that the driver adds
   (``provisionOutputs`` in backend/src/v2/driver/driver.go);
 * maps the URIs of object stores to the launcher's local directories, and back in the output
   (``LocalPathForURI`` in backend/src/v2/component/launcher_v2.go), so that TensorFlow needs neither
   file systems nor credentials for them;
-* leaves out null metadata, at which the launcher fails (``StructValueToMLMDValue`` in
+* drops null metadata, at which the launcher fails (``StructValueToMLMDValue`` in
   backend/src/v2/metadata/converter.go).
 """
 
@@ -213,9 +213,10 @@ def _visualize(executor_input: ir.ExecutorInput, output: ir.ExecutorOutput) -> N
     if VISUALIZATION not in executor_input.outputs.artifacts:
         return
     (page,) = executor_input.outputs.artifacts[VISUALIZATION].artifacts
-    (projection,) = output.artifacts["projection"].artifacts
-    properties = json_format.MessageToDict(projection.metadata)
-    html = visualization.page(projection.uri, properties, page.uri)  # TFX gives a local path.
+    (projection,) = executor_input.outputs.artifacts["projection"].artifacts
+    (exported,) = output.artifacts["projection"].artifacts
+    properties = json_format.MessageToDict(exported.metadata)
+    html = visualization.page(local_path(projection.uri), properties, projection.uri)
     pathlib.Path(local_path(page.uri)).write_text(html, encoding="utf-8")
     output.artifacts[VISUALIZATION].artifacts.add(name=page.name, uri=page.uri)
 

@@ -1,16 +1,11 @@
-"""A projection as a page in KFP's user interface."""
+"""The page of a projection in KFP's user interface."""
 
 import base64
 import html
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
-# KFP keeps an artifact in PIPELINE_ROOT/PIPELINE/RUN/TASK/NAME, newer versions in
-# PIPELINE_ROOT/PIPELINE/RUN/TASK/UUID/NAME; a RUN is a UUID.
-_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_RUN = re.compile(f"/({_UUID})/[^/]+/(?:{_UUID}/)?[^/]+$")
 _PROPERTIES = {
     "run_name": "Name in TensorBoard",
     "dataset": "Dataset",
@@ -20,28 +15,36 @@ _PROPERTIES = {
     "dimensions": "Dimensions",
     "neighbor_overlap": "Neighbors kept against the baseline",
 }
+_COPY_COMMANDS = {
+    "gs": "gsutil -m cp -r gs://{path} .",
+    "s3": "aws s3 cp --recursive s3://{path} projection",
+    # MinIO and SeaweedFS speak S3. README.md says how to forward their port.
+    "minio": "aws --endpoint-url http://localhost:9000 s3 cp --recursive s3://{path} projection",
+}
 
 
 def page(projection: str, properties: Mapping[str, Any], uri: str) -> str:
-    """Makes a self-contained page of a projection.
+    """Returns a self-contained page about a projection.
 
     Args:
         projection: Local path of an EmbeddingProjection artifact.
-        properties: Its properties, of both kinds.
-        uri: Where the page is kept, which tells the run.
+        properties: Its properties and custom properties.
+        uri: Where the artifact is kept.
 
     Returns:
-        HTML with the picture of the projection, its properties, and how to open it in TensorBoard.
+        HTML with the properties, the commands that open the projection in TensorBoard, and its
+        picture, if it has a layout to draw.
     """
     rows = "\n".join(
         f"<tr><th>{title}</th><td>{html.escape(_text(properties[name]))}</td></tr>"
         for name, title in _PROPERTIES.items()
         if properties.get(name) not in (None, "")
     )
-    path = pathlib.Path(projection, properties["run_name"], "projection.png")
-    picture = base64.b64encode(path.read_bytes()).decode()
-    run = _RUN.search(uri)
-    command = f"python -m pipeline_def.kubeflow fetch-projection --run {run[1] if run else 'RUN'}"
+    picture = pathlib.Path(projection, properties["run_name"], "projection.png")
+    image = ""
+    if picture.exists():
+        content = base64.b64encode(picture.read_bytes()).decode()
+        image = f'<img alt="The projection" src="data:image/png;base64,{content}">'
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -53,14 +56,32 @@ img {{ max-width: 100% }}
 </style>
 <table>
 {rows}
+<tr><th>Kept in</th><td>{html.escape(uri)}</td></tr>
 </table>
-<p>To turn, search and click it in TensorBoard: <code>{command}</code></p>
-<img alt="The projection" src="data:image/png;base64,{picture}">
+<p>To search and turn it in TensorBoard:</p>
+<pre>{html.escape(commands(uri))}</pre>
+{image}
 </html>
 """
 
 
+def commands(uri: str) -> str:
+    """Returns the shell commands that open a projection in TensorBoard.
+
+    Args:
+        uri: Of an EmbeddingProjection artifact. TensorBoard's projector reads no object stores, so
+            that the artifact is copied from one first.
+
+    Returns:
+        A command a line.
+    """
+    scheme, separator, path = uri.partition("://")
+    if not separator:
+        return f"tensorboard --logdir {uri}"
+    return f"{_COPY_COMMANDS[scheme].format(path=path)}\ntensorboard --logdir projection"
+
+
 def _text(value: Any) -> str:
-    if isinstance(value, float):  # All numbers of KFP's metadata are.
+    if isinstance(value, float):  # KFP keeps all numbers as such.
         return f"{value:,.0f}" if value.is_integer() else f"{value:.3f}"
     return str(value)

@@ -1,33 +1,44 @@
-"""A server that speaks what kfp's client and this project ask of Kubeflow Pipelines 2.
+"""A server that answers kfp's client as the API server of Kubeflow Pipelines 2.17.0 did.
 
-It refuses what the real one refuses. The forms are those of backend/api/v2beta1/*.proto and
-backend/src/apiserver/server of kubeflow/pipelines 2.17; the nodes of a run those that
-backend/src/v2/compiler/argocompiler makes; ML Metadata is a real store.
+The forms are those of backend/api/v2beta1/*.proto. Each refusal names what it imitates, as it was
+seen when the real server was built from source and asked by hand (2026-11-26).
 """
 
 import dataclasses
 import email
 import email.message
+import graphlib
 import http.server
-import io
 import json
-import struct
-import tarfile
 import threading
 import urllib.parse
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from google.protobuf import json_format
-from kfp.pipeline_spec import pipeline_spec_pb2
-from ml_metadata import MetadataStore
-from ml_metadata.proto import metadata_store_pb2 as mlmd
-from ml_metadata.proto import metadata_store_service_pb2 as service
+from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 
 _UNFINISHED = "0001-01-01T00:00:00Z"
 _GRPC_CODES = {400: 3, 401: 16, 404: 5, 409: 6, 500: 13}
+_LONGEST_NAME = 128
+# The fields of KubernetesExecutorConfig (kubernetes_executor_config.proto) in 2.5 and later.
+_KUBERNETES_FIELDS = {
+    "secretAsVolume",
+    "secretAsEnv",
+    "pvcMount",
+    "nodeSelector",
+    "podMetadata",
+    "imagePullSecret",
+    "configMapAsVolume",
+    "configMapAsEnv",
+    "activeDeadlineSeconds",
+    "fieldPathAsEnv",
+    "tolerations",
+    "genericEphemeralVolume",
+    "emptyDirMounts",
+}
 
 
 class RefusedError(Exception):
@@ -58,35 +69,34 @@ class Request:
 
 
 def run_state(state: str, steps: Mapping[str, str]) -> dict[str, Any]:
-    """What a run tells when its steps are RUNNING, SUCCEEDED, FAILED, CACHED or DRIVER_FAILED."""
-    nodes = [_node("root-driver", "1", "SUCCEEDED"), _node("root", "2", state)]
-    for number, (name, step) in enumerate(steps.items(), 3):
-        driver, parent, executor = (f"{number}{part}" for part in "123")
+    """A run whose steps are RUNNING, SUCCEEDED, FAILED, CACHED or DRIVER_FAILED.
+
+    A cached step is like one that succeeded: the API does not tell.
+    """
+    nodes = [_node("root-driver", "SUCCEEDED"), _node("root", state)]
+    for minute, (name, step) in enumerate(steps.items(), 3):
         if step == "DRIVER_FAILED":
-            nodes.append(_node(f"{name}-driver", driver, "FAILED", number))
-            nodes.append(_node(name, parent, "RUNTIME_STATE_UNSPECIFIED", number))
+            nodes.append(_node(f"{name}-driver", "FAILED", minute))
+            nodes.append(_node(name, "RUNTIME_STATE_UNSPECIFIED", minute))
             continue
-        inner = "SKIPPED" if step == "CACHED" else step
-        outer = "SUCCEEDED" if step == "CACHED" else step
+        executor = "SKIPPED" if step == "CACHED" else step
         nodes += [
-            _node(f"{name}-driver", driver, "SUCCEEDED", number),
-            _node(name, parent, outer, number, child=executor),
-            _node("executor", executor, inner, number),
+            _node(f"{name}-driver", "SUCCEEDED", minute),
+            _node(name, "SUCCEEDED" if step == "CACHED" else step, minute, child="executor"),
+            _node("executor", executor, minute),
         ]
     return {"state": state, "run_details": {"task_details": nodes[::-1]}}
 
 
-def _node(
-    name: str, identity: str, state: str, minute: int = 0, child: str | None = None
-) -> dict[str, Any]:
+def _node(name: str, state: str, minute: int = 0, child: str | None = None) -> dict[str, Any]:
+    """A task: itself it has no pod_name, only its children have."""
     ended = state not in ("RUNNING", "RUNTIME_STATE_UNSPECIFIED")
     return {
         "display_name": name,
-        "pod_name": f"sample-x7k2p-template-of-{name}-{identity}",
         "state": state,
         "start_time": f"2026-01-01T10:{minute:02}:00Z",
         "end_time": f"2026-01-01T10:{minute:02}:42Z" if ended else _UNFINISHED,
-        **({"child_tasks": [{"pod_name": f"sample-x7k2p-{child}"}]} if child else {}),
+        **({"child_tasks": [{"pod_name": f"sample-x7k2p-{child}-{minute}"}]} if child else {}),
     }
 
 
@@ -95,28 +105,20 @@ class KubeflowPipelines:
 
     Attributes:
         host: Its address.
+        token: The bearer token that it accepts; None for no login.
         versions: The uploaded versions of each pipeline, by (namespace, name).
         runs: What the runs were created with, by id.
         history: What each look at any run gives, the last one again and again; an exception is
             answered as such.
-        store: The ML Metadata of the cluster.
-        objects: The cluster's object store: content by URI.
     """
 
-    def __init__(
-        self, token: str | None = None, multi_user: bool = False, serves_archives: bool = True
-    ) -> None:
+    def __init__(self, token: str | None = None, multi_user: bool = False) -> None:
         self.versions: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.history: list[dict[str, Any] | RefusedError] = [{"state": "PENDING"}]
-        self.objects: dict[str, bytes] = {}
-        connection = mlmd.ConnectionConfig()
-        connection.fake_database.SetInParent()
-        self.store = MetadataStore(connection)
         self._experiments: dict[str, str] = {}
-        self._token = token
+        self.token = token
         self._multi_user = multi_user
-        self._serves_archives = serves_archives  # As from 2.17 on.
         cluster = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -132,7 +134,7 @@ class KubeflowPipelines:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            do_GET = do_POST = _handle  # noqa: N815 (The names that http.server looks for.)
+            do_GET = do_POST = do_DELETE = _handle  # noqa: N815 (What http.server looks for.)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -141,58 +143,33 @@ class KubeflowPipelines:
         self.host = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "KubeflowPipelines":
-        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
 
-    def record_output(
-        self, run_id: str, name: str, uri: str, metadata: Mapping[str, str | float] | None = None
-    ) -> None:
-        """Notes an output as backend/src/v2/metadata/client.go does."""
-        context_type = self.store.put_context_type(mlmd.ContextType(name="system.PipelineRun"))
-        execution_type = self.store.put_execution_type(
-            mlmd.ExecutionType(name="system.ContainerExecution")
-        )
-        artifact_type = self.store.put_artifact_type(mlmd.ArtifactType(name="system.Artifact"))
-        artifact = mlmd.Artifact(type_id=artifact_type, uri=uri, state=mlmd.Artifact.LIVE)
-        artifact.custom_properties["display_name"].string_value = name
-        for key, value in (metadata or {}).items():
-            kind = "string_value" if isinstance(value, str) else "double_value"
-            setattr(artifact.custom_properties[key], kind, value)
-        event = mlmd.Event(type=mlmd.Event.OUTPUT)
-        event.path.steps.add().key = name
-        context = mlmd.Context(type_id=context_type, name=run_id)
-        self.store.put_execution(
-            mlmd.Execution(type_id=execution_type),
-            [(artifact, event)],
-            [context],
-            reuse_context_if_already_exist=True,
-        )
-
     def _answer(self, request: Request) -> Answer:
         try:
-            self._require_token(request)
-            if request.path.startswith("/ml_metadata.MetadataStoreService/"):
-                return self._metadata(request)
-            if request.path.startswith("/artifacts/"):
-                return self._artifact(request)
+            if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+                raise RefusedError(401, "Request header error: there is no user identity header.")
             return Answer(json.dumps(self._api(request)).encode())
         except RefusedError as refusal:
-            status = {
-                "code": _GRPC_CODES.get(refusal.status, 2),
-                "message": str(refusal),
-                "details": [],
-            }
-            if "/upload" in request.path:
-                status = {"error_message": str(refusal), "error_details": str(refusal)}
-            return Answer(json.dumps(status).encode(), refusal.status)
+            return self._refusal(request, refusal)
 
-    def _require_token(self, request: Request) -> None:
-        if self._token and request.headers.get("Authorization") != f"Bearer {self._token}":
-            raise RefusedError(401, "Request header error: there is no user identity header.")
+    def _refusal(self, request: Request, refusal: RefusedError) -> Answer:
+        text = str(refusal)
+        status: dict[str, Any] = {
+            "code": _GRPC_CODES.get(refusal.status, 2),
+            "message": text,
+            "details": [],
+        }
+        if "/upload" in request.path:
+            if len(request.query["name"]) > _LONGEST_NAME:
+                return Answer(text.encode(), refusal.status, "text/plain")
+            status = {"error_message": text, "error_details": text}
+        return Answer(json.dumps(status).encode(), refusal.status)
 
     def _api(self, request: Request) -> Any:
         method, *path = request.method, *request.path.removeprefix("/apis/v2beta1/").split("/")
@@ -200,7 +177,10 @@ class KubeflowPipelines:
             case "GET", "healthz":
                 return {"multi_user": self._multi_user}
             case "GET", "pipelines":
-                return self._list_pipelines(request)
+                # Without a namespace these are the shared ones, in multi-user mode as well.
+                key = request.query.get("namespace", ""), _filtered(request)
+                found = self.versions.get(key, [])[:1]
+                return {"pipelines": [{"pipeline_id": v["pipeline_id"]} for v in found]}
             case "POST", "pipelines", "upload":
                 return self._upload(request)
             case "POST", "pipelines", "upload_version":
@@ -209,13 +189,12 @@ class KubeflowPipelines:
                 versions = [v for v in self._all_versions() if v["pipeline_id"] == pipeline_id]
                 return {"pipeline_versions": versions, "total_size": len(versions)}
             case "GET", "experiments":
+                self._require_namespace(request.query)
                 name = _filtered(request)
                 found = {k: v for k, v in self._experiments.items() if k == name}
                 return {"experiments": [_experiment(*item) for item in found.items()]}
             case "POST", "experiments":
-                name = request.json()["display_name"]
-                self._experiments[name] = str(uuid.uuid4())
-                return _experiment(name, self._experiments[name])
+                return self._create_experiment(request.json())
             case "POST", "runs":
                 return self._create_run(request.json())
             case "GET", "runs", run_id:
@@ -225,20 +204,14 @@ class KubeflowPipelines:
     def _all_versions(self) -> list[dict[str, Any]]:
         return [version for versions in self.versions.values() for version in versions]
 
-    def _namespace(self, request: Request) -> str:
-        namespace = request.query.get("namespace", "")
-        if self._multi_user and not namespace:
-            raise RefusedError(400, "Namespace is required in multi-user mode.")
-        return namespace
-
-    def _list_pipelines(self, request: Request) -> dict[str, Any]:
-        key = self._namespace(request), _filtered(request)
-        found = self.versions.get(key, [])[:1]
-        return {"pipelines": [{"pipeline_id": v["pipeline_id"]} for v in found]}
+    def _require_namespace(self, resource: Mapping[str, str]) -> None:
+        """Only experiments need one; a run belongs to an experiment."""
+        if self._multi_user and not resource.get("namespace"):
+            raise RefusedError(400, "Invalid input error: Namespace is empty")
 
     def _upload(self, request: Request) -> dict[str, Any]:
         name = request.query["name"]
-        key = self._namespace(request), name
+        key = request.query.get("namespace", ""), name
         if key in self.versions:
             raise RefusedError(409, "Failed to create a pipeline and a pipeline version")
         version = _version(str(uuid.uuid4()), name, _uploaded(request))
@@ -246,30 +219,51 @@ class KubeflowPipelines:
         return {"pipeline_id": version["pipeline_id"], "display_name": name}
 
     def _upload_version(self, request: Request) -> dict[str, Any]:
-        pipeline_id = request.query["pipelineid"]
+        pipeline_id, name = request.query["pipelineid"], request.query["name"]
         for versions in self.versions.values():
             if versions[0]["pipeline_id"] == pipeline_id:
-                version = _version(pipeline_id, request.query["name"], _uploaded(request))
+                if name in [version["display_name"] for version in versions]:
+                    raise RefusedError(409, f"The name {name} already exist")
+                version = _version(pipeline_id, name, _uploaded(request))
                 versions.append(version)
                 return version
         raise RefusedError(400, "Failed to create a pipeline version")
 
+    def _create_experiment(self, experiment: dict[str, Any]) -> dict[str, Any]:
+        self._require_namespace(experiment)
+        name = experiment["display_name"]
+        if name in self._experiments:
+            raise RefusedError(409, f"Already exist error: Failed to create {name}")
+        self._experiments[name] = str(uuid.uuid4())
+        return _experiment(name, self._experiments[name])
+
     def _create_run(self, run: dict[str, Any]) -> dict[str, Any]:
-        reference = run["pipeline_version_reference"]
-        spec = next(
-            version["pipeline_spec"]
-            for version in self._all_versions()
-            if version["pipeline_version_id"] == reference["pipeline_version_id"]
-        )
-        declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
-        for name in run["runtime_config"].get("parameters", {}):
-            if name not in declared:
-                raise RefusedError(400, f"Invalid input error: parameter {name} is not declared")
+        self._compile(run)
         if run["experiment_id"] not in self._experiments.values():
             raise RefusedError(404, f"Experiment {run['experiment_id']} not found")
         run_id = str(uuid.uuid4())
         self.runs[run_id] = run
         return {"run_id": run_id, "display_name": run["display_name"]}
+
+    def _compile(self, run: dict[str, Any]) -> None:
+        """What an upload does not look at: the second document, and cycles."""
+        reference = run["pipeline_version_reference"]["pipeline_version_id"]
+        (spec, *platform) = next(
+            version["documents"]
+            for version in self._all_versions()
+            if version["pipeline_version_id"] == reference
+        )
+        for document in platform:
+            executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+            for settings in executors.values():
+                if unknown := settings.keys() - _KUBERNETES_FIELDS:
+                    raise RefusedError(500, f"Internal error: unknown field {unknown.pop()!r}")
+        tasks = spec["root"]["dag"]["tasks"]
+        graph = {name: task.get("dependentTasks", []) for name, task in tasks.items()}
+        try:
+            graphlib.TopologicalSorter(graph).prepare()
+        except graphlib.CycleError:
+            raise RefusedError(500, "Failed to validate workflow for (mine): cycle") from None
 
     def _get_run(self, run_id: str) -> dict[str, Any]:
         if run_id not in self.runs:
@@ -278,55 +272,6 @@ class KubeflowPipelines:
         if isinstance(now, RefusedError):
             raise now
         return {"run_id": run_id, **now}
-
-    def _metadata(self, request: Request) -> Answer:
-        content_type = "application/grpc-web+proto"
-        assert request.headers["Content-Type"] == content_type
-        kind, length = struct.unpack(">BI", request.body[:5])
-        assert (kind, length) == (0, len(request.body) - 5)
-        response = self._ask_store(request.path.rpartition("/")[2], request.body[5:])
-        content = response.SerializeToString()
-        trailers = b"grpc-status: 0\r\n"
-        frames = struct.pack(">BI", 0, len(content)) + content
-        frames += struct.pack(">BI", 0x80, len(trailers)) + trailers
-        return Answer(frames, content_type=content_type)
-
-    def _ask_store(self, method: str, content: bytes) -> Any:
-        request = getattr(service, f"{method}Request").FromString(content)
-        response = getattr(service, f"{method}Response")
-        match method:
-            case "GetContextByTypeAndName":
-                context = self.store.get_context_by_type_and_name(
-                    request.type_name, request.context_name
-                )
-                return response(context=context)
-            case "GetExecutionsByContext":
-                return response(executions=self.store.get_executions_by_context(request.context_id))
-            case "GetEventsByExecutionIDs":
-                events = self.store.get_events_by_execution_ids(request.execution_ids)
-                return response(events=events)
-            case "GetArtifactsByID":
-                return response(artifacts=self.store.get_artifacts_by_id(request.artifact_ids))
-        raise AssertionError(f"{method} is not asked by the UI.")
-
-    def _artifact(self, request: Request) -> Answer:
-        """frontend/server/handlers/artifacts.ts: a file, or from 2.17 on a directory as archive."""
-        _, _, source, bucket, key = request.path.split("/", 4)
-        self._namespace(request)
-        uri = f"{source}://{bucket}/{key}"
-        if uri in self.objects:
-            return Answer(self.objects[uri], content_type="application/octet-stream")
-        below = {k: v for k, v in self.objects.items() if k.startswith(f"{uri}/")}
-        if not (below and self._serves_archives):
-            text = f"Failed to get object in bucket: NoSuchKey: {key}"
-            return Answer(text.encode(), 500, "text/html")
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for name, content in below.items():
-                member = tarfile.TarInfo(name.removeprefix(f"{uri}/"))
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-        return Answer(packed.getvalue(), content_type="application/gzip")
 
 
 def _filtered(request: Request) -> str:
@@ -340,16 +285,19 @@ def _experiment(name: str, experiment_id: str) -> dict[str, Any]:
     return {"display_name": name, "experiment_id": experiment_id}
 
 
-def _version(pipeline_id: str, name: str, documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _version(pipeline_id: str, name: str, documents: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "pipeline_id": pipeline_id,
         "pipeline_version_id": str(uuid.uuid4()),
         "display_name": name,
-        "pipeline_spec": documents[0],
+        "documents": documents,
     }
 
 
 def _uploaded(request: Request) -> list[dict[str, Any]]:
+    """The documents of an uploaded file, of which the server judges the first."""
+    if len(request.query["name"]) > _LONGEST_NAME:
+        raise RefusedError(400, "Invalid input error: pipeline name cannot exceed 128 characters")
     head = f"Content-Type: {request.headers['Content-Type']}\n\n".encode()
     _, part = email.message_from_bytes(head + request.body).walk()  # The whole, and its only part.
     if part.get_param("name", header="content-disposition") != "uploadfile":
@@ -359,7 +307,7 @@ def _uploaded(request: Request) -> list[dict[str, Any]]:
     content = part.get_payload(decode=True)
     assert isinstance(content, bytes)
     documents = list(yaml.safe_load_all(content))
-    json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(documents[0], ir.PipelineSpec())
     if documents[0]["schemaVersion"] != "2.1.0":
         raise RefusedError(400, "KFP only supports schema version 2.1.0")
     return documents

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 
-from pipeline_def.kubeflow import entrypoint, visualization
+from pipeline_def.kubeflow import entrypoint
 
 MODEL = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
 INPUTS_SPEC = json_format.ParseDict(
@@ -140,32 +140,3 @@ def test_the_dataset_step_pins_and_fingerprints(tmp_path: pathlib.Path) -> None:
     assert first["dataset"] == "sample_reviews:1.0.0"
     assert dataset_step(tmp_path, "train[:50]") == first
     assert dataset_step(tmp_path, "train[:51]") != first
-
-
-RUN = "3f1f0b7c-5a4e-4f0b-9c55-2f8f4a3f9f11"
-OTHER = "0a1b2c3d-5a4e-4f0b-9c55-2f8f4a3f9f11"
-
-
-@pytest.mark.parametrize(
-    ("uri", "run"),
-    [
-        (f"minio://b/v2/artifacts/mine/{RUN}/ProjectorExporter/visualization", RUN),
-        (f"s3://b-{OTHER}/{OTHER}/mine/{RUN}/ProjectorExporter/{OTHER}/visualization", RUN),
-        ("/somewhere/else/visualization", "RUN"),
-    ],
-)
-def test_the_page_is_self_contained(tmp_path: pathlib.Path, uri: str, run: str) -> None:
-    (tmp_path / "mine-20261122").mkdir()
-    (tmp_path / "mine-20261122" / "projection.png").write_bytes(b"picture")
-    properties = {
-        "run_name": "mine-20261122",
-        "rows": 1234.0,
-        "dataset": "<imdb>",
-        "neighbor_overlap": 0.5,
-    }
-    page = visualization.page(str(tmp_path), properties, uri)
-    assert "data:image/png;base64,cGljdHVyZQ==" in page
-    assert "1,234" in page
-    assert "0.500" in page
-    assert "&lt;imdb&gt;" in page
-    assert f"fetch-projection --run {run}<" in page

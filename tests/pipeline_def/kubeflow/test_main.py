@@ -1,20 +1,12 @@
-import functools
-import os
 import pathlib
 import re
-import signal
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 import yaml
 
-from pipeline_def.kubeflow import following
+from pipeline_def.kubeflow import wait_for_run
 from pipeline_def.kubeflow.__main__ import main
-from tests.components.projector_exporter.exporting import write_export
 from tests.pipeline_def.kubeflow.server import KubeflowPipelines, RefusedError, run_state
 
 PROJECT = pathlib.Path(__file__).parents[3]
@@ -25,7 +17,7 @@ IMAGE = "registry.example.com/embedding-projector:1.0.0"
 def configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     monkeypatch.setenv("PIPELINE__KUBEFLOW__IMAGE", IMAGE)
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
-    monkeypatch.setattr(following, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(wait_for_run, "POLL_SECONDS", 0.01)
     monkeypatch.chdir(PROJECT)  # Of the schema file; outputs go to tmp_path.
 
 
@@ -46,11 +38,8 @@ def test_compile_to_a_file(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
 
 def test_compile_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compile", "--output", "-"]) == 0
-    kubeflow = next(yaml.safe_load_all(capsys.readouterr().out))
-    assert main(["compile", "--output", "-", "--vertex"]) == 0
-    vertex = next(yaml.safe_load_all(capsys.readouterr().out))
-    assert kubeflow["pipelineInfo"] == vertex["pipelineInfo"] == {"name": "sample"}
-    assert kubeflow != vertex
+    spec = next(yaml.safe_load_all(capsys.readouterr().out))
+    assert spec["pipelineInfo"] == {"name": "sample"}
 
 
 def test_compile_to_the_default_place(
@@ -66,9 +55,8 @@ def test_compile_to_the_default_place(
 def test_upload(server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upload", "--host", server.host]) == 0
     ((_, (version,)),) = server.versions.items()
-    link = f"{version['pipeline_id']}/version/{version['pipeline_version_id']}"
-    printed = f"Version:     sample {server.host}/#/pipelines/details/{link}\n"
-    assert capsys.readouterr().out == printed
+    link = f"{server.host}/#/pipelines/details/{version['pipeline_id']}"
+    assert capsys.readouterr().out == f"Pipeline details: {link}\n"
     assert not server.runs
 
 
@@ -83,8 +71,17 @@ def test_submit(
     ((run_id, run),) = server.runs.items()
     assert run["service_account"] == "trainer"
     assert run["runtime_config"]["pipeline_root"] == "s3://bucket/root"
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1:] == [f"Run:         {server.host}/#/runs/details/{run_id}"]
+    assert f"Run details: {server.host}/#/runs/details/{run_id}\n" in capsys.readouterr().out
+
+
+def test_the_configured_pipeline_root_is_sent_with_the_run(
+    server: KubeflowPipelines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KFP's driver reads the run's, then the cluster's default, never that of the pipeline."""
+    monkeypatch.setenv("PIPELINE__KUBEFLOW__PIPELINE_ROOT", "s3://configured")
+    assert main(["submit", "--host", server.host]) == 0
+    (run,) = server.runs.values()
+    assert run["runtime_config"]["pipeline_root"] == "s3://configured"
 
 
 def test_wait_for_a_run_that_succeeds(
@@ -95,69 +92,55 @@ def test_wait_for_a_run_that_succeeds(
         run_state("SUCCEEDED", {"Dataset": "SUCCEEDED", "TfdsExampleGen": "CACHED"}),
     ]
     assert main(["submit", "--host", server.host, "--wait"]) == 0
-    (run_id,) = server.runs
-    assert capsys.readouterr().out.splitlines()[2:] == [
+    assert capsys.readouterr().out.splitlines()[3:] == [
         "Dataset              done         42 s",
         "TfdsExampleGen       running",
-        "TfdsExampleGen       cached       42 s",
-        "",
-        "See it:      python -m pipeline_def.kubeflow fetch-projection "
-        f"--run {run_id} --host {server.host}",
+        "TfdsExampleGen       done         42 s",
     ]
 
 
-def test_wait_for_a_run_that_fails(
-    server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("state", "steps", "error"),
+    [
+        ("FAILED", {"Dataset": "SUCCEEDED", "TfdsExampleGen": "FAILED"}, "TfdsExampleGen failed."),
+        ("CANCELED", {"Dataset": "CANCELED"}, "The run ended as CANCELED."),
+    ],
+)
+def test_wait_for_a_run_that_does_not_succeed(
+    state: str,
+    steps: dict[str, str],
+    error: str,
+    server: KubeflowPipelines,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    server.history = [run_state("FAILED", {"Dataset": "SUCCEEDED", "TfdsExampleGen": "FAILED"})]
+    server.history = [run_state(state, steps)]
     assert main(["submit", "--host", server.host, "--wait"]) == 1
-    printed = capsys.readouterr()
-    (run_id,) = server.runs
-    assert "TfdsExampleGen       failed       42 s" in printed.out
-    expected = f"\nTfdsExampleGen failed; its log is in {server.host}/#/runs/details/{run_id}\n"
-    assert printed.err == expected
+    assert capsys.readouterr().err.startswith(f"\n{error} ")
 
 
-def test_wait_for_a_run_that_is_canceled(
-    server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]
+def test_waiting_no_longer(
+    server: KubeflowPipelines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    server.history = [run_state("CANCELED", {"Dataset": "CANCELED"})]
-    assert main(["submit", "--host", server.host, "--wait"]) == 1
-    assert "The run ended as CANCELED" in capsys.readouterr().err
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
 
-
-@pytest.mark.slow
-def test_waiting_no_longer(server: KubeflowPipelines) -> None:
     server.history = [run_state("RUNNING", {"Dataset": "RUNNING"})]
-    command = [sys.executable, "-m", "pipeline_def.kubeflow", "submit"]
-    with subprocess.Popen(
-        [*command, "--host", server.host, "--wait"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background jobs, and what they start, ignore it.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    ) as submitting:
-        assert submitting.stdout is not None
-        assert any(line == "Dataset              running\n" for line in submitting.stdout)
-        submitting.send_signal(signal.SIGINT)
-        _, said = submitting.communicate()
+    monkeypatch.setattr(wait_for_run.time, "sleep", interrupt)
+    assert main(["submit", "--host", server.host, "--wait"]) == 130
     (run_id,) = server.runs
-    # After what TensorFlow 2.21 says at its import.
-    assert said.endswith(f"\nThe run goes on: {server.host}/#/runs/details/{run_id}\n")
-    assert "Traceback" not in said
-    assert submitting.returncode == 130
+    assert capsys.readouterr().err == f"\nThe run {run_id} goes on.\n"
 
 
-@pytest.mark.parametrize("command", ["submit", "upload", "fetch-projection"])
+@pytest.mark.parametrize("command", ["submit", "upload"])
 def test_without_a_cluster(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [command, "--run", "7"] if command == "fetch-projection" else [command]
-    assert main(words) == 1
+    assert main([command]) == 1
     assert re.fullmatch(r"There is no cluster to ask: pass --host .*\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
-    ("image", "fault"), [("", "kubeflow.image"), ("registry/project", "tag or digest")]
+    ("image", "fault"), [("", "kubeflow.image"), ("registry/project", "fixed tag or a digest")]
 )
 def test_nothing_is_uploaded_of_a_configuration_that_cannot_run(
     image: str,
@@ -172,75 +155,13 @@ def test_nothing_is_uploaded_of_a_configuration_that_cannot_run(
     assert not server.versions
 
 
-def test_nothing_is_uploaded_with_a_bad_argument(
-    server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["submit", "--host", server.host, "--arg", "epochs=3"]) == 1
-    assert "--arg epochs=3: the pipeline has no parameter 'epochs'" in capsys.readouterr().err
-    assert not server.versions
+def test_a_server_in_trouble(server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]) -> None:
+    server.history = [RefusedError(404, "Run not found.")]
+    assert main(["submit", "--host", server.host]) == 0
+    assert main(["submit", "--host", server.host, "--wait"]) == 1
+    assert capsys.readouterr().err == f"{server.host} answered 404: Run not found.\n"
 
 
-@pytest.mark.parametrize("option", [["--wait"], []])
-def test_a_server_in_trouble(
-    option: list[str], server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server.history = [RefusedError(500, "Internal Server Error")]
-    assert main(["submit", "--host", server.host, *option]) == (1 if option else 0)
-    said = f"{server.host} answered 500 Internal Server Error: Internal Server Error.\n"
-    assert capsys.readouterr().err == (said if option else "")
-
-
-def test_a_run_that_was_deleted(
-    server: KubeflowPipelines, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output = tmp_path / "fetched"
-    words = ["fetch-projection", "--host", server.host, "--run", "7", "--output", str(output)]
-    assert main(words) == 1
-    assert f"{server.host} has no run 7: it was deleted" in capsys.readouterr().err
-    assert not output.exists()
-
-
-@pytest.mark.slow
-def test_fetch_a_projection_and_open_it(server: KubeflowPipelines, tmp_path: pathlib.Path) -> None:
-    exported = tmp_path / "exported"
-    write_export(exported / "reviews-1", [b"good", b"bad"], np.eye(2, dtype=np.float32))
-    main(["submit", "--host", server.host])
-    (run_id,) = server.runs
-    server.record_output(run_id, "projection", str(exported), {"run_name": "reviews-1"})
-    output = tmp_path / "fetched"
-
-    command = [sys.executable, "-m", "pipeline_def.kubeflow", "fetch-projection"]
-    options = ["--host", server.host, "--run", run_id, "--output", str(output)]
-    fetched = subprocess.run(
-        [*command, *options, "--download-only"], capture_output=True, text=True, check=True
-    )
-    assert fetched.stdout == f"Projection:  {output}\n"
-    assert (output / "reviews-1" / "projector_config.pbtxt").is_file()
-
-    with subprocess.Popen(
-        [*command, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as tensorboard:
-        try:
-            assert tensorboard.stdout is not None
-            assert next(tensorboard.stdout) == f"Projection:  {output}, fetched before\n"
-            said = next(line for line in tensorboard.stdout if "http://localhost" in line)
-            found = re.search(r"http://localhost:\d+", said)
-            assert found is not None
-            with urllib.request.urlopen(f"{found[0]}/data/plugin/projector/runs") as answer:
-                assert answer.read() == b'["reviews-1"]'
-        finally:
-            tensorboard.terminate()
-
-
-def test_no_traceback_for_a_user() -> None:
-    command = [sys.executable, "-m", "pipeline_def.kubeflow", "submit", "--host", "kubeflow"]
-    ran = subprocess.run(command, capture_output=True, text=True)
-    assert ran.returncode == 1
-    assert ran.stderr == (
-        "--host: 'kubeflow' is no address; expected one such as "
-        "https://kubeflow.example.com/pipeline.\n"
-    )
+def test_no_traceback_for_a_user(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["submit", "--host", "kubeflow"]) == 1
+    assert capsys.readouterr().err.startswith("--host: expected an address")

@@ -9,7 +9,7 @@ import pytest
 from components.projector_directory.verify import verify
 from pipeline_def.config import load
 from pipeline_def.kubeflow.compiler import compile_pipeline
-from tests.pipeline_def.kubeflow.cluster import LAUNCHER, RUN, Cluster
+from tests.pipeline_def.kubeflow.cluster import LAUNCHER, Cluster
 
 pytestmark = [
     pytest.mark.slow,
@@ -70,10 +70,12 @@ def test_the_projection_is_one_that_tensorboard_shows(cluster: Cluster) -> None:
 
 
 def test_the_page_of_the_projection(cluster: Cluster) -> None:
-    page = cluster.outputs["ProjectorExporter"]["visualization"]
-    html = (cluster.store / page["uri"].removeprefix("minio://")).read_text()
+    outputs = cluster.outputs["ProjectorExporter"]
+    page, projection = (outputs[name]["uri"] for name in ("visualization", "projection"))
+    html = (cluster.store / page.removeprefix("minio://")).read_text()
     assert "sample_reviews:1.0.0" in html
-    assert f"fetch-projection --run {RUN}" in html
+    assert "data:image/png;base64," in html
+    assert f"--recursive s3://{projection.removeprefix('minio://')} projection" in html
 
 
 def test_no_artifact_is_known_by_a_path_of_the_container(cluster: Cluster) -> None:

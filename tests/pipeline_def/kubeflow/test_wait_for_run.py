@@ -2,8 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline_def.kubeflow import following
+from pipeline_def.kubeflow import wait_for_run as module
 from pipeline_def.kubeflow.client import Cluster, ClusterError
+from pipeline_def.kubeflow.wait_for_run import failed_step, wait_for_run
 from tests.pipeline_def.kubeflow.server import KubeflowPipelines, RefusedError, run_state
 from tests.pipeline_def.kubeflow.test_client import PIPELINE
 
@@ -12,14 +13,14 @@ STEPS = ["Evaluator", "Examples", "Trainer"]
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeflowPipelines]:
-    monkeypatch.setattr(following, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
     with KubeflowPipelines() as running:
         yield running
 
 
 def _start(server: KubeflowPipelines) -> tuple[Cluster, str]:
     cluster = Cluster(server.host)
-    return cluster, cluster.start(cluster.upload(PIPELINE, "reviews"), "reviews-1", {})
+    return cluster, cluster.start(cluster.upload(PIPELINE, "reviews"), "reviews-1")
 
 
 def test_a_line_as_each_step_starts_and_ends(
@@ -34,16 +35,21 @@ def test_a_line_as_each_step_starts_and_ends(
             "SUCCEEDED", {"Examples": "CACHED", "Trainer": "SUCCEEDED", "Evaluator": "SUCCEEDED"}
         ),
     ]
-    run = following.follow(*_start(server), STEPS)
+    run = wait_for_run(*_start(server), STEPS)
 
     assert run.state == "SUCCEEDED"
-    assert following.failed_step(run, STEPS) is None
-    assert capsys.readouterr().out.splitlines() == [
-        "Examples             cached       42 s",
+    assert failed_step(run, STEPS) is None
+    assert _lines(capsys) == [
+        "Examples             done         42 s",
         "Trainer              running",
         "Trainer              done         42 s",
         "Evaluator            done         42 s",
     ]
+
+
+def _lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What was printed, without the links that kfp prints."""
+    return [line for line in capsys.readouterr().out.splitlines() if " details: " not in line]
 
 
 @pytest.mark.parametrize("failure", ["FAILED", "DRIVER_FAILED"])
@@ -51,30 +57,39 @@ def test_a_step_fails(
     failure: str, server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.history = [run_state("FAILED", {"Examples": "SUCCEEDED", "Trainer": failure})]
-    run = following.follow(*_start(server), STEPS)
+    run = wait_for_run(*_start(server), STEPS)
 
     assert run.state == "FAILED"
-    assert following.failed_step(run, STEPS) == "Trainer"
-    assert capsys.readouterr().out.splitlines() == [
+    assert failed_step(run, STEPS) == "Trainer"
+    assert _lines(capsys) == [
         "Examples             done         42 s",
         "Trainer              failed       42 s",
     ]
 
 
-def test_a_cluster_may_be_away_for_a_while(server: KubeflowPipelines) -> None:
+@pytest.mark.parametrize("status", [503, 500])
+def test_errors_in_between_are_forgotten(
+    status: int, server: KubeflowPipelines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only errors in a row count: a run of hours meets more of them in all."""
+    monkeypatch.setattr(module, "MAX_FAILURES", 3)
+    away = [RefusedError(status, "upstream connect error")] * 2
+    server.history = [*away, {"state": "RUNNING"}] * 5 + [{"state": "SUCCEEDED"}]
+    assert wait_for_run(*_start(server), STEPS).state == "SUCCEEDED"
+
+
+def test_a_cluster_that_stays_away(
+    server: KubeflowPipelines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_FAILURES", 3)
     away = [RefusedError(503, "upstream connect error")] * 3
-    server.history = [*away, {"state": "RUNNING"}, *away, {"state": "SUCCEEDED"}]
-    assert following.follow(*_start(server), STEPS).state == "SUCCEEDED"
-
-
-def test_a_cluster_that_stays_away(server: KubeflowPipelines) -> None:
-    server.history = [RefusedError(503, "upstream connect error")]
-    with pytest.raises(ClusterError, match="503 Service Unavailable: upstream connect error"):
-        following.follow(*_start(server), STEPS)
+    server.history = [{"state": "RUNNING"}, *away, {"state": "SUCCEEDED"}]
+    with pytest.raises(ClusterError, match="503: upstream connect error"):
+        wait_for_run(*_start(server), STEPS)
 
 
 def test_a_run_that_is_deleted(server: KubeflowPipelines) -> None:
     cluster, run_id = _start(server)
     del server.runs[run_id]
-    with pytest.raises(ClusterError, match=f"has no run {run_id}: it was deleted"):
-        following.follow(cluster, run_id, STEPS)
+    with pytest.raises(ClusterError, match=f"404: Failed to get a run: Run {run_id} not found"):
+        wait_for_run(cluster, run_id, STEPS)
