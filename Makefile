@@ -3,6 +3,8 @@ ifndef PYTHON
 PYTHON := $(shell scripts/environment.sh)
 endif
 TESTS ?=
+FILES ?=
+SAMPLE ?= 100
 # A new tag for new code: Kubeflow's cache knows code by its image.
 IMAGE ?= tfx-embedding-projector:$(shell git describe --always --dirty)
 BASE_IMAGE ?= python:3.13-slim-trixie
@@ -18,7 +20,7 @@ SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(grep --line-buffered -vE '$(notes)' >&2)
 
-.PHONY: help run test test-trixie lint format bench tensorboard image kubeflow-local clean
+.PHONY: help run test test-trixie mutants lint format bench tensorboard image kubeflow-local clean
 .DEFAULT_GOAL := run
 
 help: ## List the targets.
@@ -32,6 +34,9 @@ test: $(environment) ## Run all tests, or those of TESTS="…".
 
 test-trixie: ## Run them on the current track, in a Debian 13 under output/. Needs root.
 	@scripts/in_debian.sh output/trixie make test 'TESTS=$(TESTS)'
+
+mutants: $(environment) ## See which of SAMPLE small faults a module the tests of FILES="…" let pass.
+	@python -m tests.mutants $(FILES) --sample $(SAMPLE) $(quietly)
 
 lint: $(environment) ## Check style, types and the direction of imports.
 	@ruff check . && ruff format --check . && mypy && lint-imports

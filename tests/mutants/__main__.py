@@ -1,0 +1,150 @@
+"""Tests the tests: changes one thing at a time in a module, and expects its tests to fail.
+
+The libraries are imported once, in a process that runs nothing else. Each mutant is written into
+a copy of the repository, and a fork of that process runs the tests of the module there, so that
+processes which the tests start see the mutant as well.
+"""
+
+import argparse
+import ast
+import contextlib
+import importlib
+import multiprocessing
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import pytest
+
+from tests.mutants import mutations
+
+_LIBRARIES = (
+    "apache_beam",
+    "hypothesis",
+    "keras",
+    "matplotlib.pyplot",
+    "pandas",
+    "pyarrow",
+    "sklearn.manifold",
+    "tensorflow",
+    "tensorflow_datasets",
+    "tensorflow_model_analysis",
+    "tensorflow_text",
+    "tensorflow_transform",
+    "tensorboard.plugins.projector",
+    "tfx.v1",
+)
+_THIN = {"component.py", "driver.py", "executor.py"}
+_SURVIVED = 0
+_GRACE = 10.0  # Seconds, on a machine that has other work.
+_SAID = "tests.log"
+
+
+def plain_files() -> list[pathlib.Path]:
+    """Lists the modules of the plain packages, and the plain ones beside components."""
+    files = pathlib.Path("components").glob("*/**/*.py")
+    plain = sorted(path for path in files if path.name not in _THIN)
+    return [*plain, pathlib.Path("pipeline_def/config.py"), pathlib.Path("pipeline_def/report.py")]
+
+
+def tests_of(file: pathlib.Path) -> list[str]:
+    """Finds the tests of a module: the mirrored file or, without one, all files beside it.
+
+    Args:
+        file: Path in the repository, such as components/text/options.py.
+
+    Returns:
+        Paths of test files.
+    """
+    beside = "tests" / file.parent
+    own = beside / f"test_{file.stem.strip('_')}.py"
+    return [str(own)] if own.exists() else sorted(map(str, beside.glob("test_*.py")))
+
+
+def _run_tests(copy: str, tests: list[str]) -> None:
+    os.setsid()  # A group of its own, of which nothing outlives the time limit.
+    said = os.open(f"{copy}/{_SAID}", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    for stream in (0, 1, 2):
+        os.dup2(said, stream)
+    os.chdir(copy)
+    os.environ["PYTHONPATH"] = sys.path[0] = copy
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # Two mutants of a second may have one size.
+    sys.dont_write_bytecode = True
+    for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
+        del sys.modules[name]
+    markers = "not browser and not docker and not imdb"
+    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", markers, *tests]))
+
+
+def _outcome(copy: str, tests: list[str], limit: float) -> int | None:
+    """Returns pytest's exit code, or None where the limit, in seconds, was reached."""
+    child = multiprocessing.get_context("fork").Process(target=_run_tests, args=(copy, tests))
+    child.start()
+    child.join(limit)
+    code = child.exitcode
+    assert child.pid
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.join()
+    return code
+
+
+def _score(file: pathlib.Path, copy: str, most: int) -> None:
+    tree = ast.parse(file.read_text())
+    found = mutations.edits(tree)
+    if not found:
+        return
+    tests = tests_of(file)
+    mutant = pathlib.Path(copy, file)
+    mutant.write_text(ast.unparse(tree))
+    start = time.monotonic()
+    if not tests or _outcome(copy, tests, 600) != _SURVIVED:
+        said = pathlib.Path(copy, _SAID).read_text() if tests else "no tests beside it"
+        print(f"{file}: its tests do not pass as it is: {said[-2000:]}")
+        return
+    limit = _GRACE + 3 * (time.monotonic() - start)
+    sample = random.Random(str(file)).sample(found, min(most, len(found)))
+    survivors, late = [], 0
+    for edit in sorted(sample, key=lambda edit: edit.line):
+        mutant.write_text(mutations.mutate(tree, edit))
+        code = _outcome(copy, tests, limit)
+        late += code is None
+        if code == _SURVIVED:
+            survivors.append(edit)
+    shutil.copy(file, mutant)
+    killed = 1 - len(survivors) / len(sample)
+    print(
+        f"| {file} | {len(sample)} of {len(found)} | {killed:.0%} | {late} | {limit:.0f} s |",
+        flush=True,
+    )
+    for edit in survivors:
+        print(f"    {file}:{edit.line}  {edit.change}", flush=True)
+
+
+def main() -> None:
+    """Prints a row for each module, and its surviving mutants below."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("files", nargs="*", type=pathlib.Path, help="modules, default: all plain")
+    parser.add_argument("--sample", type=int, default=100, help="most mutants a module")
+    options = parser.parse_args()
+    for library in _LIBRARIES:
+        importlib.import_module(library)
+    with tempfile.TemporaryDirectory() as copy:
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.check_output(listed, text=True).split("\0"):
+            if name and os.path.isfile(name):
+                os.makedirs(os.path.dirname(f"{copy}/{name}"), exist_ok=True)
+                shutil.copy2(name, f"{copy}/{name}")
+        print("| module | mutants | killed | of these by time | limit |\n| - | - | - | - | - |")
+        for file in options.files or plain_files():
+            _score(file, copy, options.sample)
+
+
+if __name__ == "__main__":
+    main()
