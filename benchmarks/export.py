@@ -15,47 +15,52 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
 from benchmarks import tutorial
-from components.projector_exporter.export import Embedding, export_embedding
+from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
+from components.projector_exporter.points import Points
+from components.projector_exporter.words import word_points
 
 # Layouts take longer than writing, and no peer computes them.
 _PLAIN = ExportOptions(layouts=())
 _SMALL = (8_000, 16)
 
 
-def write_bytes(directory: pathlib.Path, embedding: Embedding) -> None:
+def write_bytes(directory: pathlib.Path, words: Points) -> None:
     """Writes the matrix without labels."""
-    embedding.matrix.tofile(directory / "embedding.bytes")
+    words.vectors.tofile(directory / "embedding.bytes")
 
 
-def export_for_tensorboard(directory: pathlib.Path, embedding: Embedding) -> None:
+def export_for_tensorboard(directory: pathlib.Path, words: Points) -> None:
     """Exports the rows that TensorBoard shows."""
-    export_embedding(str(directory / "1"), embedding, _PLAIN)
+    export_points(str(directory / "1"), [words], _PLAIN)
 
 
-def export_with_table(directory: pathlib.Path, embedding: Embedding, table: str) -> None:
+def export_with_table(
+    directory: pathlib.Path, words: Points, table: Literal["arrow", "parquet"]
+) -> None:
     """Exports the rows that TensorBoard shows, and all rows as 'arrow' or 'parquet'."""
     options = dataclasses.replace(_PLAIN, formats=(table,))
-    export_embedding(str(directory / "1"), embedding, options)
+    export_points(str(directory / "1"), [words], options)
 
 
-def export_like_the_tutorial(directory: pathlib.Path, embedding: Embedding) -> None:
+def export_like_the_tutorial(directory: pathlib.Path, words: Points) -> None:
     """Exports all rows as TensorFlow's tutorial does."""
-    tokens = [token.decode() for token in embedding.tokens[1:]]
-    tutorial.export(directory / "1", tokens, embedding.matrix)
+    tokens = [token.decode() for token in words.labels[1:]]
+    tutorial.export(directory / "1", tokens, words.vectors)
 
 
-def export_everything(directory: pathlib.Path, embedding: Embedding) -> None:
+def export_everything(directory: pathlib.Path, words: Points) -> None:
     """Exports everything, with neighbors and a picture, but with PCA as the only layout."""
     options = ExportOptions(layouts=("pca",), probe_words=("word7", "word77"))
-    export_embedding(str(directory / "1"), embedding, options)
+    export_points(str(directory / "1"), [words], options)
 
 
-CASES: dict[str, Callable[[pathlib.Path, Embedding], None]] = {
+CASES: dict[str, Callable[[pathlib.Path, Points], None]] = {
     "bytes": write_bytes,
     "tensorboard": export_for_tensorboard,
     "arrow": functools.partial(export_with_table, table="arrow"),
@@ -64,8 +69,8 @@ CASES: dict[str, Callable[[pathlib.Path, Embedding], None]] = {
 }
 
 
-def make_embedding(rows: int, dimensions: int) -> Embedding:
-    """Makes an embedding of two classes without copying it, which would add to the peak.
+def make_words(rows: int, dimensions: int) -> Points:
+    """Makes words of two classes without copying their vectors, which would add to the peak.
 
     Args:
         rows: Number of words.
@@ -78,22 +83,18 @@ def make_embedding(rows: int, dimensions: int) -> Embedding:
     matrix = np.empty((rows, dimensions), np.float32)
     for row in matrix:
         generator.standard_normal(out=row, dtype=np.float32)
-    return Embedding(
-        tokens=[f"word{number}".encode() for number in range(rows)],
-        matrix=matrix,
+    positive = (np.arange(1, rows + 1) % 97 / 97).astype(np.float32)
+    return word_points(
+        [f"word{number}".encode() for number in range(rows)],
+        matrix,
         counts=np.arange(rows, 0, -1),
+        probabilities=np.stack([1 - positive, positive], axis=1),
         class_names=("neg", "pos"),
-        classify=_classify,
     )
 
 
-def _classify(ids: np.ndarray) -> np.ndarray:
-    positive = (ids % 97 / 97).astype(np.float32)
-    return np.stack([1 - positive, positive], axis=1)
-
-
 def measure(
-    case: Callable[[pathlib.Path, Embedding], None], rows: int, dimensions: int
+    case: Callable[[pathlib.Path, Points], None], rows: int, dimensions: int
 ) -> tuple[float, float]:
     """Runs a case in this process, which must be new.
 
@@ -106,10 +107,10 @@ def measure(
         The seconds of the export, and the peak memory in bytes, with that of the embedding.
     """
     imported = _peak_bytes()
-    embedding = make_embedding(rows, dimensions)
+    words = make_words(rows, dimensions)
     with tempfile.TemporaryDirectory() as directory:
         start = time.perf_counter()
-        case(pathlib.Path(directory), embedding)
+        case(pathlib.Path(directory), words)
         return time.perf_counter() - start, _peak_bytes() - imported
 
 

@@ -1,4 +1,4 @@
-"""The artifact types of the components."""
+"""The artifact type of the components, and what they record on artifacts."""
 
 import json
 import os
@@ -10,36 +10,37 @@ from tfx.types.artifact import Property, PropertyType
 
 
 class EmbeddingProjection(tfx.dsl.Artifact):
-    """An embedding as TensorBoard's Embedding Projector shows it; `tensorboard --logdir {uri}`.
+    """An embedding for TensorBoard's Embedding Projector: `tensorboard --logdir {uri}`.
 
     * Properties:
-       - `run_name`: What TensorBoard calls it, such as 'imdb-20261122-134002'; the time is in UTC.
-       - `rows`: Number of exported words.
+       - `run_name`: Its name in TensorBoard, such as 'imdb-20261122-134002'; the time is in UTC.
+       - `rows`: Number of words that TensorBoard is given.
        - `dimensions`: Columns of the embedding matrix in the model.
        - `source_variable`: Key of the matrix in the model's checkpoint.
-       - `vocabulary`: Name of the vocabulary in the transform graph.
-       - `dataset_fingerprint`: That of the examples behind the model; empty if not known.
+       - `vocabulary`: Name of the vocabulary.
+       - `dataset_fingerprint`: Fingerprint of the model's training data; empty if unknown.
 
     * Custom properties:
-       - `dataset`: Pinned name of the dataset behind the model; empty if not known.
-       - `rows_left_out`: Number of words of the vocabulary that are not exported.
+       - `dataset`: Name and version of the model's training data; empty if unknown.
+       - `rows_left_out`: Number of words that TensorBoard is not given.
        - `neighbor_overlap`: Mean share of its 10 nearest neighbors that a word keeps against the
-         last blessed model, 0 to 1; missing without one.
-       - `neighbor_overlap_tokens`: Number of words it was measured on.
+         baseline model, 0 to 1; missing if nothing was compared.
+       - `neighbor_overlap_tokens`: Number of words whose neighbors were compared.
        - `published`: Directory of the published copy; missing without one.
 
     * File structure:
        - `{uri}/{run_name}/`
-          - `checkpoint`: Names the one checkpoint.
-          - `embedding.ckpt-1.index`, `embedding.ckpt-1.data-*`: The exported rows,
-            float32, under the key `embedding/.ATTRIBUTES/VARIABLE_VALUE`; the same scaled to
-            length 1 under `normalized/.ATTRIBUTES/VARIABLE_VALUE`.
-          - `metadata.tsv`: A header line, then a line a row: token (escaped), id and more.
+          - `checkpoint`: The name of the one checkpoint.
+          - `embedding.ckpt-1.index`, `embedding.ckpt-1.data-*`: The vectors, float32, under the
+            key `embedding/.ATTRIBUTES/VARIABLE_VALUE`; the same scaled to length 1 under
+            `normalized/.ATTRIBUTES/VARIABLE_VALUE`.
+          - `metadata.tsv`: A header line, then a line for each word: token (escaped), id and more.
           - `bookmarks.json`: Precomputed layouts.
-          - `projector_config.pbtxt`: Ties these together.
+          - `projector_config.pbtxt`: The configuration that names these files.
           - `neighbors.tsv`: The nearest neighbors of the probe words.
           - `projection.png`: A picture of the last layout.
-          - `embedding.arrow`, `embedding.parquet`: All words with their vectors, if asked for.
+          - `embedding.arrow`, `embedding.parquet`: All words with their vectors, if the options
+            ask for them.
           - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.
     """
 
@@ -55,10 +56,10 @@ class EmbeddingProjection(tfx.dsl.Artifact):
 
 
 def projection_directory(projection: metadata_store_pb2.Artifact) -> str:
-    """Says where the files of a projection are.
+    """Returns the directory of a projection's files.
 
     Args:
-        projection: An EmbeddingProjection artifact as ML Metadata keeps it; of a TFX artifact, its
+        projection: An EmbeddingProjection artifact of ML Metadata; of a TFX artifact its
             `mlmd_artifact`.
 
     Returns:
@@ -68,13 +69,13 @@ def projection_directory(projection: metadata_store_pb2.Artifact) -> str:
 
 
 def class_names(examples: Sequence[tfx.dsl.Artifact]) -> list[str]:
-    """Reads the names of the classes that TfdsExampleGen notes on its examples.
+    """Returns the class names that TfdsExampleGen recorded on its examples.
 
     Args:
-        examples: Examples artifacts, perhaps none.
+        examples: Examples artifacts, or none.
 
     Returns:
-        The names, of the artifact that has most; none if they are not known.
+        The names of the artifact that has most; empty if none has any.
     """
     noted = [artifact.get_string_custom_property("class_names") for artifact in examples]
     return max((json.loads(names) for names in noted if names), key=len, default=[])

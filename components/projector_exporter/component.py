@@ -14,7 +14,7 @@ from components.text.features import FIRST_TOKEN_ID, VOCABULARY
 
 
 class ProjectorExporterSpec(ComponentSpec):
-    """What ProjectorExporter takes and gives."""
+    """The inputs, outputs and parameters of ProjectorExporter."""
 
     PARAMETERS = {  # noqa: RUF012 (TFX wants plain class attributes.)
         "embedding": ExecutionParameter(type=str),
@@ -37,10 +37,9 @@ class ProjectorExporterSpec(ComponentSpec):
 class ProjectorExporter(tfx.types.BaseComponent):
     """Exports a model's embedding for TensorBoard's Embedding Projector.
 
-    Takes the embedding matrix from the saved model's checkpoint and the words from the vocabulary
-    of the transform graph; works on models of any trainer. Output `projection`: one
-    `EmbeddingProjection`, to be opened by `tensorboard --logdir <its uri>`, or, together with those
-    of all other executions, by a `--logdir` of the directory above.
+    Works on SavedModels of any trainer. The output `projection` is one `EmbeddingProjection`, to be
+    opened by `tensorboard --logdir <its uri>`, or together with those of all other executions by
+    the `--logdir` above.
 
     Example::
 
@@ -66,23 +65,22 @@ class ProjectorExporter(tfx.types.BaseComponent):
         run_prefix: str = "projection",
         publish_dir: str | None = None,
     ) -> None:
-        """Makes the component.
+        """Creates the component.
 
         Args:
             model: `Model` artifact with a SavedModel.
-            transform_graph: `TransformGraph` artifact with the vocabulary of the model.
-            examples: `Examples` artifact of TfdsExampleGen behind the model: its fingerprint is
-                put on the projection, its class names name the columns of what the model says.
-            baseline_model: `Model` artifact of EmbeddingTrainer, or none, to compare with: how many
-                of its nearest neighbors does a word keep?
+            transform_graph: `TransformGraph` artifact that the model was trained behind.
+            examples: `Examples` artifact of TfdsExampleGen that the model was trained on. Its
+                fingerprint is recorded on the projection, its class names name columns.
+            baseline_model: `Model` artifact of EmbeddingTrainer. The share of its nearest neighbors
+                that a word keeps against it is recorded on the projection.
             options: What the projection shows; None for the defaults.
-            embedding: Which variable is the embedding: a key of the model's checkpoint, or a
-                component of a key's path or of a variable's name. If there is none of it, the
-                only matrix with a row for each word is taken.
+            embedding: The embedding matrix: a key of the model's checkpoint, or a component of a
+                key's path or of a variable's name.
             first_token_id: The row of the vocabulary's first word: 1 after a padding row, 0 for
                 models without one.
             vocabulary: The vocabulary's name in the transform graph.
-            run_prefix: What the run's name in TensorBoard begins with; the time follows.
+            run_prefix: Beginning of the run's name in TensorBoard; the time follows.
             publish_dir: Directory that gets a copy of the run, such as the `--logdir` of a
                 TensorBoard that is always on. The executor must be able to write to it.
 

@@ -1,6 +1,5 @@
-"""An embedding as a projector directory: what is shown, and what is shown of it."""
+"""Exports points as a projector directory of TensorBoard."""
 
-import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +11,8 @@ from components.projector_directory import Bookmark, Tensor, metadata, write
 from components.projector_directory.bookmarks import NO_COLOR
 from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.picture import draw_picture
-from components.projector_exporter.tables import Table, write_arrow, write_parquet
-from components.projector_exporter.words import (
-    log_odds,
-    make_columns,
-    row_lengths,
-)
+from components.projector_exporter.points import Points
+from components.projector_exporter.tables import write_arrow, write_parquet
 from components.vectors.layouts import Layout, compute_layouts
 from components.vectors.neighbors import probe_neighbors
 from components.vectors.rows import slices, unit_rows
@@ -26,201 +21,119 @@ _LOGGER = logging.getLogger(__name__)
 
 NEIGHBORS = "neighbors.tsv"
 PICTURE = "projection.png"
-# The formats that hold the whole vocabulary, in files embedding.FORMAT.
 _TABLES = {"arrow": write_arrow, "parquet": write_parquet}
 
-
-@dataclasses.dataclass(frozen=True)
-class Embedding:
-    """An embedding and what is known of its tokens.
-
-    Attributes:
-        tokens: The vocabulary by falling frequency.
-        matrix: Their vectors, float32 [tokens, dimensions].
-        first_token_id: The id of the first token.
-        counts: Occurrences of each token, int64 [tokens]; None if not known.
-        class_names: Names of the classes that the model tells apart; empty if not known.
-        classify: Gives the probabilities that the model sees in single tokens, float32
-            [ids, classes], for their ids; None if the model cannot say.
-    """
-
-    tokens: Sequence[bytes]
-    matrix: np.ndarray
-    first_token_id: int = 1
-    counts: np.ndarray | None = None
-    class_names: Sequence[str] = ()
-    classify: Callable[[np.ndarray], np.ndarray | None] = lambda ids: None
+# By file name, what writes the file to a path.
+_Files = dict[str, Callable[[str], None]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Export:
-    """What became of an embedding.
+def export_points(
+    directory: str, points: Sequence[Points], options: ExportOptions | None = None
+) -> None:
+    """Exports points for TensorBoard's Embedding Projector.
 
-    Attributes:
-        rows: Number of words in TensorBoard's files.
-        dimensions: Columns of the embedding, as it was given.
-        rows_left_out: Number of words that are not.
-    """
+    Each `Points` becomes two tensors: its vectors, and the same scaled to length 1 under the name
+    'normalized', which TensorBoard's own t-SNE and UMAP assume. Files and normalized tensors of all
+    but the first `Points` have its name and a dot in front of their own.
 
-    rows: int
-    dimensions: int
-    rows_left_out: int
-
-
-def export_embedding(
-    directory: str, embedding: Embedding, options: ExportOptions | None = None
-) -> Export:
-    """Exports an embedding for TensorBoard's Embedding Projector.
-
-    Holds no second copy of the embedding.
-
-    An embedding with two columns gets a third one of zeros, because the 3-D view is blank without;
-    distances and angles stay the same.
+    Vectors of two dimensions get a third one of zeros, because TensorBoard draws nothing of them
+    otherwise; distances and angles stay the same.
 
     Args:
-        directory: Where to; missing or empty.
-        embedding: What to export.
+        directory: Where to write; missing or empty.
+        points: What to show. Neighbors of the probe words are looked for in the first.
         options: What to show of it; None for the defaults.
 
-    Returns:
-        What was written.
-
     Raises:
-        ValueError: The matrix or the tokens cannot be shown.
+        ValueError: There are fewer than 2 points or dimensions, or a vector is not finite.
         FileExistsError: The directory is not empty.
     """
     options = options or ExportOptions()
-    _check(embedding)
-    rows = min(len(embedding.tokens), options.max_rows)
-    if rows < len(embedding.tokens):
-        _LOGGER.warning(
-            "TensorBoard gets the %d most frequent of %d tokens; %d are left out.",
-            rows,
-            len(embedding.tokens),
-            len(embedding.tokens) - rows,
-        )
-    probabilities, columns = _columns(embedding)
-    points = embedding.matrix[:rows]
-    layouts = _layouts(points, options)
-    bookmarks = []
-    extras: dict[str, Callable[[str], None]] = {}
-    if layouts:
-        color_by = "strength" if "strength" in columns else NO_COLOR
-        bookmarks = [
-            Bookmark(layout.name, layout.positions, "pca" if name == "pca" else "umap", color_by)
-            for name, layout in layouts.items()
-        ]
-        picture = _picture(embedding, list(layouts.values())[-1], probabilities)
-        extras[PICTURE] = functools.partial(_write, picture)
+    tensors: list[Tensor] = []
+    files: _Files = {}
+    for whole in points:
+        _check(whole)
+        prefix = f"{whole.name}." if tensors else ""
+        shown = _shown(whole, options.max_rows)
+        layouts = _layouts(shown, options)
+        tensors += _tensors(shown, layouts, f"{prefix}normalized")
+        if layouts:
+            picture = draw_picture(shown, list(layouts.values())[-1])
+            files[f"{prefix}{PICTURE}"] = functools.partial(_write, picture)
+        for table in options.formats:
+            files[f"{whole.name}.{table}"] = functools.partial(
+                _TABLES[table], points=whole, layouts=layouts
+            )
     if options.probe_words:
-        extras[NEIGHBORS] = functools.partial(_write, _neighbors(embedding, options.probe_words))
-    if formats := _TABLES.keys() & options.formats:
-        positions = _positions(layouts, len(embedding.tokens))
-        table = Table(columns, embedding.matrix, positions)
-        for name in formats:
-            extras[f"embedding.{name}"] = functools.partial(_TABLES[name], table=table)
-    shown = {name: column[:rows] for name, column in columns.items()}
-    if points.shape[1] == 2:
-        _LOGGER.warning("The embedding has 2 columns: a third one of zeros is added to be drawn.")
-        points = np.pad(points, ((0, 0), (0, 1)))
-    tensors = [
-        Tensor("embedding", points, shown, bookmarks),
-        Tensor("normalized", _unit_rows(points), shown),
-    ]
-    write(directory, tensors, extras=extras)
-    return Export(rows, embedding.matrix.shape[1], len(embedding.tokens) - rows)
+        neighbors = _neighbors(points[0], options.probe_words)
+        files[NEIGHBORS] = functools.partial(_write, neighbors)
+    write(directory, tensors, files)
 
 
-def _check(embedding: Embedding) -> None:
-    tokens, matrix = embedding.tokens, embedding.matrix
-    if matrix.ndim != 2 or len(tokens) != len(matrix):
-        raise ValueError(f"Expected {len(tokens)} rows for as many tokens, found {matrix.shape}.")
-    if min(matrix.shape) < 2:
+def _check(points: Points) -> None:
+    """Refuses points that cannot be shown."""
+    vectors = points.vectors
+    if min(vectors.shape) < 2:
         raise ValueError(
-            f"The embedding has {matrix.shape[0]} words and {matrix.shape[1]} columns; "
+            f"The {points.name} has {vectors.shape[0]} points of {vectors.shape[1]} dimensions; "
             "a projection takes 2 or more of each."
         )
-    broken = np.concatenate(
-        [~np.isfinite(matrix[part]).all(axis=1) for part in slices(*matrix.shape)]
+    finite = np.concatenate(
+        [np.isfinite(vectors[part]).all(axis=1) for part in slices(*vectors.shape)]
     )
-    if broken.any():
-        row = int(broken.argmax())
+    if not finite.all():
+        row = int(finite.argmin())
         raise ValueError(
-            f"The vectors of {broken.sum()} of {len(tokens)} words hold NaN or infinity, the first "
-            f"that of {metadata.escape(tokens[row])!r} (row {row}). Did the training diverge?"
+            f"The vectors of {np.sum(~finite)} of {len(vectors)} points hold NaN or infinity, the "
+            f"first that of {metadata.escape(points.labels[row])!r} (row {row}). Did the training "
+            "diverge?"
         )
 
 
-def _columns(
-    embedding: Embedding,
-) -> tuple[np.ndarray | None, dict[str, Sequence[bytes] | np.ndarray]]:
-    """Gives what the model says and the columns, both of the whole vocabulary."""
-    ids = np.arange(len(embedding.tokens)) + embedding.first_token_id
-    probabilities = embedding.classify(ids)
-    return probabilities, make_columns(
-        embedding.tokens,
-        ids,
-        embedding.matrix,
-        counts=embedding.counts,
-        probabilities=probabilities,
-        class_names=embedding.class_names,
-        first_token_id=embedding.first_token_id,
-    )
+def _shown(whole: Points, max_rows: int) -> Points:
+    count = len(whole.vectors)
+    if count > max_rows:
+        _LOGGER.warning(
+            "TensorBoard gets the first %d of %d points; %d are left out.",
+            max_rows,
+            count,
+            count - max_rows,
+        )
+    return whole.take(slice(max_rows))
 
 
-def _unit_rows(points: np.ndarray) -> np.ndarray:
-    return np.concatenate([unit_rows(points[part]) for part in slices(*points.shape)])
-
-
-def _layouts(points: np.ndarray, options: ExportOptions) -> dict[str, Layout]:
-    """Computes the layouts by their names among the options."""
+def _layouts(shown: Points, options: ExportOptions) -> dict[str, Layout]:
     if not options.layouts:
         return {}
-    names = list(dict.fromkeys(("pca", *options.layouts)))  # TensorBoard wants PCA with the others.
-    layouts = compute_layouts(points, names, options.layout_rows)
-    return dict(zip(names, layouts, strict=True))
+    # TensorBoard needs the positions of PCA with those of any other layout.
+    names = dict.fromkeys(("pca", *options.layouts))
+    return compute_layouts(shown.vectors, list(names), options.layout_rows)
 
 
-def _positions(layouts: Mapping[str, Layout], count: int) -> dict[str, np.ndarray]:
-    """Gives every word of the vocabulary its places, NaN where it has none."""
-    columns = {}
-    for name, layout in layouts.items():
-        for axis, letter in enumerate("xy"):
-            column = np.full(count, np.nan, np.float32)
-            column[: len(layout.positions)] = layout.positions[:, axis]
-            columns[f"{name}_{letter}"] = column
-    return columns
+def _tensors(shown: Points, layouts: Mapping[str, Layout], normalized: str) -> list[Tensor]:
+    color_by = shown.color_by or NO_COLOR
+    bookmarks = [
+        Bookmark(layout.name, layout.positions, "pca" if name == "pca" else "umap", color_by)
+        for name, layout in layouts.items()
+    ]
+    vectors = shown.vectors
+    if vectors.shape[1] == 2:
+        _LOGGER.warning("The %s has 2 dimensions; a third one of zeros is added.", shown.name)
+        vectors = np.pad(vectors, ((0, 0), (0, 1)))
+    return [
+        Tensor(shown.name, vectors, shown.columns, bookmarks),
+        Tensor(normalized, unit_rows(vectors), shown.columns),
+    ]
 
 
-def _neighbors(embedding: Embedding, probe_words: Sequence[str]) -> bytes:
-    neighbors = probe_neighbors(embedding.tokens, embedding.matrix, probe_words)
+def _neighbors(words: Points, probe_words: Sequence[str]) -> bytes:
+    """Encodes the neighbors of the probe words among all words, shown or not."""
+    neighbors = probe_neighbors(words.labels, words.vectors, probe_words)
     for word in neighbors.unknown:
         _LOGGER.warning("The probe word %r is not in the vocabulary.", word)
     for word in neighbors.zero:
         _LOGGER.warning("The vector of the probe word %r is zero: it has no neighbors.", word)
     return metadata.encode_table(neighbors.columns)
-
-
-def _picture(embedding: Embedding, layout: Layout, probabilities: np.ndarray | None) -> bytes:
-    rows = slice(len(layout.positions))
-    labels = [metadata.escape(token) for token in embedding.tokens[rows]]
-    names = embedding.class_names
-    values: np.ndarray | list[str]
-    limits = None
-    if probabilities is None:
-        values = row_lengths(embedding.matrix[rows])
-        values_name = "norm"
-    elif probabilities.shape[1] == 2:
-        values = log_odds(probabilities[rows])
-        values_name = f"log odds of {names[1] if names else 'class 1'}"
-        extreme = float(np.quantile(np.abs(values), 0.99))
-        limits = (-extreme, extreme)
-    else:
-        classes = probabilities[rows].argmax(axis=1)
-        values = [names[index] if names else f"class {index}" for index in classes]
-        values_name = "class"
-    title = f"The embedding by {layout.name}"
-    return draw_picture(layout.positions[:, :2], labels, values, title, values_name, limits)
 
 
 def _write(content: bytes, path: str) -> None:

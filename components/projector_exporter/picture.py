@@ -1,4 +1,4 @@
-"""A picture of an embedding: its points colored, the most telling words named."""
+"""Draws a picture of points: colored, the extreme ones named."""
 
 import io
 from collections.abc import Sequence
@@ -15,9 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from components.projector_directory.metadata import escape
+from components.projector_exporter.points import Points
+from components.vectors.layouts import Layout
+
 _INK = "#1f2933"
 _FAINT = "#7b8794"
-# Orange and blue are told apart by the color-blind too.
+# Orange and blue, which the color-blind can tell apart.
 _DIVERGING = LinearSegmentedColormap.from_list(
     "diverging", ["#c2410c", "#f0a070", "#d9dde2", "#74aad8", "#1d4ed8"]
 )
@@ -35,9 +39,9 @@ _CATEGORIES = [
 _OTHERS = "#b8bec6"
 _INCHES = (9, 6.5)
 _DPI = 160
-# From the middle of a named point to its edge.
+# Radius of a named point.
 _DOT_PIXELS = 7
-# Where a label may stand about its point: offset in points, and which of its sides are there.
+# Where a label may stand around its point: offset in typographic points, then its alignment.
 _PLACES = [
     (offset * x, offset * y, {1: "left", -1: "right", 0: "center"}[x], vertical)
     for offset in (6, 13)
@@ -54,41 +58,26 @@ _PLACES = [
 ]
 
 
-def draw_picture(
-    positions: np.ndarray,
-    labels: Sequence[str],
-    values: np.ndarray | Sequence[str],
-    title: str,
-    values_name: str,
-    limits: tuple[float, float] | None = None,
-    named: int = 40,
-) -> bytes:
-    """Draws points in the plane and names the extreme ones.
+def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
+    """Draws a layout of points and names the extreme ones.
+
+    Of points colored by numbers, those with the highest and the lowest are named in turns; of
+    points colored by category, those farthest from the middle of the picture are, and all but the
+    nine largest categories are gray.
 
     Args:
-        positions: Finite floats [points, 2].
-        labels: [points].
-        values: What colors the points, [points]. Floats: the lowest and the highest are named,
-            in turns. Texts, categories: the points farthest from the middle are named, and all
-            but the nine largest categories are gray.
-        title: Above the picture.
-        values_name: What the values are.
-        limits: The numbers at the two ends of the colors, such as (0, 1) for a probability; if
-            None, the smallest and the largest.
+        points: The points, at least as many as the layout has positions.
+        layout: The positions of the first points; two coordinates are drawn.
         named: The most labels. There are fewer if no more fit without overlap; labels that the
-            font cannot show are passed over.
+            font cannot show are left out.
 
     Returns:
-        A PNG of 1440 by 1040 pixels.
-
-    Raises:
-        ValueError: The lengths differ.
+        A PNG of 1440 by 1040 pixels, the same bytes for the same points.
     """
-    if not positions.shape == (len(labels), 2) or len(values) != len(labels):
-        raise ValueError(
-            f"Expected positions [points, 2] with a label and a value each, found positions "
-            f"{positions.shape}, {len(labels)} labels, {len(values)} values."
-        )
+    positions = layout.positions[:, :2]
+    labels = [escape(label) for label in points.labels[: len(positions)]]
+    coloring = points.coloring
+    values = coloring.values[: len(positions)]
     figure = Figure(figsize=_INCHES, dpi=_DPI)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.86))
@@ -97,18 +86,19 @@ def draw_picture(
     margin = 0.06 * np.where(high > low, high - low, 1)
     (left, bottom), (right, top) = low - margin, high + margin
     axes.set(xlim=(left, right), ylim=(bottom, top))
+    title = f"The {points.name} by {layout.name}"
     figure.text(0.03, 0.94, title, size=16, weight="bold", color=_INK, parse_math=False)
-    note = f"{len(labels):,} points by {values_name}"
+    note = f"{len(labels):,} points by {coloring.name}"
     figure.text(0.03, 0.905, note, size=10, color=_FAINT, parse_math=False)
-    if isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.number):
-        colors = _draw_numbers(axes, positions, values, limits)
+    if isinstance(values, np.ndarray):
+        colors = _draw_numbers(axes, positions, values, coloring.diverging)
         order = _ends_in_turns(values)
     else:
-        colors = _draw_categories(axes, positions, [str(value) for value in values])
+        colors = _draw_categories(axes, positions, values)
         order = np.argsort(-np.linalg.norm(positions - positions.mean(axis=0), axis=1))
     _name_points(axes, canvas.get_renderer(), positions, labels, colors, order, named)
     png = io.BytesIO()
-    # Without the library's version in it, the same picture is the same bytes.
+    # The version of matplotlib in the file would make its bytes differ from release to release.
     figure.savefig(png, format="png", metadata={"Software": None})
     return png.getvalue()
 
@@ -117,10 +107,13 @@ def _draw_numbers(
     axes: Axes,
     positions: np.ndarray,
     values: np.ndarray,
-    limits: tuple[float, float] | None,
+    diverging: bool,
 ) -> np.ndarray:
     """Colors points by numbers, with a color bar; returns the colors."""
-    low, high = limits or (values.min(), values.max())
+    low, high = values.min(), values.max()
+    if diverging:
+        high = float(np.quantile(np.abs(values), 0.99))
+        low = -high
     scale = Normalize(low, high, clip=True)
     scaled = np.asarray(scale(values.astype(float)))
     colors = _DIVERGING(scaled)
@@ -184,12 +177,12 @@ def _name_points(
     order: np.ndarray,
     named: int,
 ) -> None:
-    """Puts each label at the first free place about its point, if there is one."""
+    """Puts each label at the first free place around its point, if there is one."""
     inside = axes.get_window_extent(renderer)
     glyphs = ft2font.FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap().keys()
     halo = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.9)]
     taken: list[Bbox] = []
-    # Ten times as many candidates as labels, for those without a place.
+    # Ten candidates for each label, as many find no free place.
     for point in order[: 10 * named]:
         if len(taken) == 2 * named:
             break

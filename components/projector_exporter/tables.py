@@ -1,8 +1,7 @@
-"""An embedding as a table of all words, for pandas, Embedding Atlas and others."""
+"""Points as a table with their vectors, for pandas, Embedding Atlas and others."""
 
-import dataclasses
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,105 +9,119 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from components.projector_exporter.points import Column, Points
+from components.vectors.layouts import Layout
 from components.vectors.rows import slices
 
 VECTOR = "vector"
-# Bytes that are copied at a time, few enough to stay in the processor's cache.
+# Bytes copied at a time, few enough to stay in the processor's cache.
 _PIECE = 2**18
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A row a token.
+def write_parquet(path: str, points: Points, layouts: Mapping[str, Layout]) -> None:
+    """Writes an Apache Parquet file, in row groups of 32 MiB of vectors.
 
-    Attributes:
-        columns: Texts or numbers by the column's name, [rows] each. Texts become strings, or
-            binary if one of them is not UTF-8.
-        matrix: The column VECTOR, float32 [rows, dimensions]: a list of fixed size.
-        positions: Further columns, floats [rows] each. NaN becomes null.
+    Args:
+        path: The file.
+        points: The rows. A column of texts becomes strings, or binary if one of its texts is not
+            UTF-8; the vectors become the column VECTOR, lists of fixed size.
+        layouts: By the prefix of their columns, such as 'tsne' for tsne_x and tsne_y. Rows without
+            a position get nulls.
     """
-
-    columns: Mapping[str, Sequence[bytes] | np.ndarray]
-    matrix: np.ndarray
-    positions: Mapping[str, np.ndarray]
-
-
-def write_parquet(path: str, table: Table) -> None:
-    """Writes an Apache Parquet file, in row groups of 32 MiB of vectors."""
-    schema = _schema(table)
-    names = [*table.columns, *table.positions]
+    schema = _schema(points, layouts)
+    names = [name for name in schema.names if name != VECTOR]
     with (
         _Sink(path) as sink,
         pq.ParquetWriter(
             sink,
             schema,
-            # Neither makes vectors smaller or helps to find one.
+            # Compression and dictionaries do not make vectors smaller, and nobody looks one up by
+            # its range.
             compression="none",
             use_dictionary=names,
             write_statistics=names,
         ) as writer,
     ):
-        for batch in _batches(table, schema):
+        for batch in _batches(points, layouts, schema):
             writer.write_batch(batch, row_group_size=len(batch))
 
 
-def write_arrow(path: str, table: Table) -> None:
+def write_arrow(path: str, points: Points, layouts: Mapping[str, Layout]) -> None:
     """Writes an Arrow IPC file (Feather, version 2), in record batches of 32 MiB of vectors.
 
-    Its vectors are the bytes of the matrix, and can be mapped into memory.
+    The vectors are stored as they lie in memory, so that a reader can map the file.
+
+    Args:
+        path: The file.
+        points: See `write_parquet`.
+        layouts: See `write_parquet`.
     """
-    schema = _schema(table)
+    schema = _schema(points, layouts)
     with _Sink(path) as sink, pa.ipc.new_file(sink, schema) as writer:
-        for batch in _batches(table, schema):
+        for batch in _batches(points, layouts, schema):
             writer.write_batch(batch)
 
 
-def _schema(table: Table) -> pa.Schema:
+def _schema(points: Points, layouts: Mapping[str, Layout]) -> pa.Schema:
     element = pa.field("element", pa.float32(), nullable=False)
-    vector = pa.list_(element, table.matrix.shape[1])
+    vector = pa.list_(element, points.vectors.shape[1])
     return pa.schema(
-        [pa.field(name, _type(column), nullable=False) for name, column in table.columns.items()]
+        [pa.field(name, _type(column), nullable=False) for name, column in points.columns.items()]
         + [pa.field(VECTOR, vector, nullable=False)]
-        + [pa.field(name, pa.float32()) for name in table.positions]
+        + [pa.field(f"{name}_{axis}", pa.float32()) for name in layouts for axis in "xy"]
     )
 
 
-def _type(column: Sequence[bytes] | np.ndarray) -> pa.DataType:
+def _type(column: Column) -> pa.DataType:
     if isinstance(column, np.ndarray):
         return pa.from_numpy_dtype(column.dtype)
     try:
-        # A newline keeps the end of a text from becoming a character with the start of the next.
+        # Joined by newlines, as the bytes of two broken characters could make a whole one.
         b"\n".join(column).decode()
     except UnicodeDecodeError:
         return pa.binary()
     return pa.string()
 
 
-def _batches(table: Table, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(
+    points: Points, layouts: Mapping[str, Layout], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     vector = schema.field(VECTOR).type
-    for part in slices(*table.matrix.shape):
-        arrays = [
-            *(
-                _array(column[part], schema.field(name).type)
-                for name, column in table.columns.items()
-            ),
-            pa.FixedSizeListArray.from_arrays(pa.array(table.matrix[part].ravel()), type=vector),
-            *(
-                pa.array(column[part], pa.float32(), from_pandas=True)
-                for column in table.positions.values()
-            ),
+    for part in slices(*points.vectors.shape):
+        texts_and_numbers = [
+            _array(column[part], schema.field(name).type) for name, column in points.columns.items()
         ]
-        yield pa.record_batch(arrays, schema=schema)
+        values = pa.array(points.vectors[part].ravel())
+        coordinates = [
+            _coordinates(layout.positions[part, axis], part.stop - part.start)
+            for layout in layouts.values()
+            for axis in (0, 1)
+        ]
+        yield pa.record_batch(
+            [
+                *texts_and_numbers,
+                pa.FixedSizeListArray.from_arrays(values, type=vector),
+                *coordinates,
+            ],
+            schema=schema,
+        )
 
 
-def _array(values: Sequence[bytes] | np.ndarray, kind: pa.DataType) -> pa.Array:
+def _array(values: Column, kind: pa.DataType) -> pa.Array:
     if isinstance(values, np.ndarray):
         return pa.array(values)
     return pa.array(values, pa.binary()).cast(kind)
 
 
+def _coordinates(positions: np.ndarray, rows: int) -> pa.Array:
+    """Returns float32 [rows]: the positions, then nulls."""
+    padded = np.full(rows, np.nan, np.float32)
+    padded[: len(positions)] = positions
+    return pa.array(padded, from_pandas=True)  # NaN as null.
+
+
 class _Sink(io.RawIOBase):
-    """A file of any file system that TensorFlow writes to, with what Arrow asks of a file."""
+    """A writable file object for Arrow, on any file system of TensorFlow."""
 
     def __init__(self, path: str) -> None:
         self._file = tf.io.gfile.GFile(path, "wb")

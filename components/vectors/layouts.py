@@ -1,7 +1,6 @@
-"""Places the rows of an embedding in few dimensions, the same way every time.
+"""Lays out the rows of a matrix in few dimensions; the same matrix always gives the same layout.
 
-Measured in seconds on one core (the work is not spread, see `compute_layouts`), for the embedding
-of the words of the IMDB reviews, 16 columns:
+Seconds on one core (see `compute_layouts`) for the words of the IMDB reviews, 16 columns:
 
 ======  ==========  ===========
 layout  2,000 rows  10,000 rows
@@ -20,11 +19,11 @@ from sklearn.manifold import TSNE
 
 from components.vectors.rows import slices, unit_rows
 
-# As many as TensorBoard's PCA offers.
+# TensorBoard's PCA offers as many.
 PCA_COMPONENTS = 10
 _PERPLEXITY = 30
-# scikit-learn's defaults (0.5, a 48th of the rows, 1,000) take three times as long and keep the
-# neighborhoods hardly better; benchmarks/NOTES.md has the figures.
+# scikit-learn's defaults (0.5, a 48th of the rows, 1,000) take three times as long, and keep hardly
+# more of the neighborhoods; benchmarks/NOTES.md has the figures.
 _ANGLE = 0.8
 _ROWS_PER_LEARNING_RATE = 10
 _ITERATIONS = 500
@@ -35,8 +34,8 @@ class Layout:
     """Positions of the first rows of a matrix.
 
     Attributes:
-        name: As people know it, such as 't-SNE'.
-        positions: Floats [rows laid out, 2 to 10 coordinates].
+        name: Its name for people, such as 't-SNE'.
+        positions: Finite floats [rows laid out, 2 to 10 coordinates].
     """
 
     name: str
@@ -45,20 +44,18 @@ class Layout:
 
 def compute_layouts(
     matrix: np.ndarray, names: Sequence[str], max_rows: int = 10_000
-) -> list[Layout]:
-    """Computes layouts of an embedding.
+) -> dict[str, Layout]:
+    """Computes layouts of a matrix.
 
-    PCA places every row. t-SNE takes too long for many rows, so it places the first
-    `max_rows` only, the most frequent tokens; the others have no position there, rather than an
-    invented one.
+    PCA places every row. t-SNE takes long, so it places the first `max_rows` only.
 
     Args:
-        matrix: Finite float32 [rows, columns], at least 2 of both, by falling frequency.
+        matrix: Finite floats [rows, columns], at least 2 of both, most important row first.
         names: Some of 'pca' and 'tsne'.
         max_rows: The most rows that t-SNE places, at least 2.
 
     Returns:
-        A layout a name, in the order of the names.
+        The layouts by their names, in the same order.
 
     Raises:
         ValueError: A name is unknown, `max_rows` is below 2, or the matrix is too small.
@@ -71,9 +68,9 @@ def compute_layouts(
         raise ValueError(
             f"The matrix is {matrix.shape}; a layout takes at least 2 rows and columns."
         )
-    # The number of threads changes the order of sums and so, over many steps, the layout.
+    # With another number of threads sums are added in another order, and t-SNE ends elsewhere.
     with threadpoolctl.threadpool_limits(limits=1):
-        return [_LAYOUTS[name](matrix, max_rows) for name in names]
+        return {name: _LAYOUTS[name](matrix, max_rows) for name in names}
 
 
 def _pca(matrix: np.ndarray, _: int) -> Layout:
@@ -81,7 +78,8 @@ def _pca(matrix: np.ndarray, _: int) -> Layout:
 
 
 def _tsne(matrix: np.ndarray, max_rows: int) -> Layout:
-    rows = _unit_rows(matrix, max_rows)
+    # On the unit sphere, distances follow cosines.
+    rows = unit_rows(matrix[:max_rows].astype(np.float64))
     start = _principal_components(rows, 2)
     if start.any():
         tsne = TSNE(
@@ -89,29 +87,24 @@ def _tsne(matrix: np.ndarray, max_rows: int) -> Layout:
             angle=_ANGLE,
             learning_rate=max(len(rows) / _ROWS_PER_LEARNING_RATE, 50),
             max_iter=_ITERATIONS,
-            init=start * (1e-4 / start[:, 0].std()),  # As scikit-learn scales its own.
+            init=start * (1e-4 / start[:, 0].std()),  # scikit-learn scales its own start so.
             random_state=0,
         )
         start = tsne.fit_transform(rows)
     return Layout("t-SNE", start)
 
 
-def _unit_rows(matrix: np.ndarray, max_rows: int) -> np.ndarray:
-    """Scales the first rows to length 1, so that distances follow cosines; zeros stay."""
-    return unit_rows(matrix[:max_rows].astype(np.float64))
-
-
 def _principal_components(rows: np.ndarray, components: int) -> np.ndarray:
-    """Projects on the principal components; their largest coefficients are positive.
+    """Projects rows on their principal components, whose largest coefficients are positive.
 
-    Works on the covariance and in slices: scikit-learn's PCA copies the matrix several times.
+    scikit-learn's PCA copies the matrix several times; this works on its covariance, in slices.
 
     Args:
-        rows: Floats [rows, columns], of the range of float32.
+        rows: Floats [rows, columns], within the range of float32.
         components: The most components.
 
     Returns:
-        float64 [rows, components or fewer]; zeros if the rows are the same but for rounding.
+        Float64 [rows, components or fewer]; zeros if the rows are equal but for rounding.
     """
     components = min(components, *rows.shape)
     mean = rows.mean(axis=0, dtype=np.float64)

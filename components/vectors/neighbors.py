@@ -1,4 +1,4 @@
-"""Which tokens an embedding holds for near, and how much of that another embedding keeps."""
+"""Finds nearest neighbors by cosine, and compares those of two embeddings."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from components.vectors.rows import slices, unit_rows
 
 @dataclasses.dataclass(frozen=True)
 class Neighbors:
-    """Nearest neighbors of words, best first.
+    """Nearest neighbors of words, nearest first.
 
     Attributes:
-        columns: Of one length, as `metadata.encode_table` takes them: probe, neighbor (tokens),
-            rank (from 1), cosine.
+        columns: A table with a line for each neighbor: probe and neighbor (tokens), rank (from 1)
+            and cosine.
         unknown: Probe words that are not in the vocabulary.
-        zero: Probe words whose row is zero: no cosine is defined for them.
+        zero: Probe words whose vector is zero, for which no cosine is defined.
     """
 
     columns: dict[str, Sequence[bytes] | np.ndarray]
@@ -26,13 +26,13 @@ class Neighbors:
 
 @dataclasses.dataclass(frozen=True)
 class Overlap:
-    """How much two embeddings agree on what is near.
+    """How much two embeddings agree on nearest neighbors.
 
     Attributes:
         share: Mean share of a token's k nearest neighbors in one embedding that are among the k
             nearest in the other, 0 to 1; None if there is nothing to compare.
-        common_tokens: Size of the common vocabulary, where the neighbors are looked for.
-        compared_tokens: How many of them were asked for their neighbors.
+        common_tokens: Size of the common vocabulary, among which neighbors are looked for.
+        compared_tokens: Number of tokens whose neighbors were compared.
     """
 
     share: float | None
@@ -43,16 +43,16 @@ class Overlap:
 def probe_neighbors(
     tokens: Sequence[bytes], matrix: np.ndarray, probe_words: Sequence[str], k: int = 10
 ) -> Neighbors:
-    """Finds the nearest neighbors of words by cosine.
+    """Returns the k nearest tokens of each probe word, by cosine.
 
     Args:
         tokens: The vocabulary, [rows].
         matrix: Its embedding, finite floats [rows, dimensions].
-        probe_words: Words, written as in the vocabulary; each is taken once.
-        k: Neighbors a word; fewer if the vocabulary is smaller.
+        probe_words: Words as spelled in the vocabulary; repeated ones count once.
+        k: Neighbors of each word; fewer if the vocabulary is smaller.
 
     Returns:
-        The neighbors, without the word itself, in the order of the words.
+        The neighbors, never the word itself, in the order of the probe words.
     """
     rows = _rows_of(tokens, {word.encode() for word in probe_words})
     words = list(dict.fromkeys(probe_words))
@@ -77,21 +77,21 @@ def overlap_at_k(
     k: int = 10,
     max_compared: int = 2_000,
 ) -> Overlap:
-    """Tells what share of its nearest neighbors a token keeps from one embedding to another.
+    """Returns the share of its k nearest neighbors that a token keeps in another embedding.
 
-    Neighbors are exact, by cosine, over all tokens that both vocabularies have. 1.0 means that
-    nothing moved; two unrelated embeddings have about k / common tokens.
+    Neighbors are exact, by cosine, among the tokens that both vocabularies have. The share is 1 for
+    equal embeddings, and about k / common tokens for two unrelated ones.
 
     Args:
         a: A vocabulary, [rows], and its embedding, finite floats [rows, dimensions].
-        b: Another; its dimensions may differ.
-        k: Neighbors a token; fewer if less is common.
-        max_compared: The most tokens that are asked for their neighbors, evenly spread over the
-            common vocabulary in the order of `a`.
+        b: Another vocabulary and embedding; the number of dimensions may differ.
+        k: Neighbors of each token; fewer if the common vocabulary is smaller.
+        max_compared: The most tokens whose neighbors are compared, evenly spread over the common
+            vocabulary in the order of `a`.
 
     Returns:
-        The share, and over what it was taken. Tokens whose row is zero in one of the two have no
-        neighbors and are not asked.
+        The mean share, and the number of tokens behind it. Tokens whose vector is zero in one of
+        the two embeddings are not compared.
     """
     rows_a, rows_b = _common_rows(a[0], b[0])
     k = min(k, len(rows_a) - 1)
@@ -119,7 +119,7 @@ def _common_rows(a: Sequence[bytes], b: Sequence[bytes]) -> tuple[np.ndarray, np
 
 
 def _rows_of(tokens: Sequence[bytes], wanted: set[bytes]) -> dict[bytes, int]:
-    """Finds the first row of each wanted token that there is."""
+    """Maps each wanted token of the vocabulary to its first row."""
     rows: dict[bytes, int] = {}
     for row, token in enumerate(tokens):
         if token in wanted:
@@ -130,17 +130,17 @@ def _rows_of(tokens: Sequence[bytes], wanted: set[bytes]) -> dict[bytes, int]:
 def _nearest(
     matrix: np.ndarray, rows: np.ndarray, queries: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the rows with the highest cosines, in one pass over the matrix.
+    """Finds the rows with the highest cosines, in one pass over slices of the matrix.
 
     Args:
         matrix: Finite floats [any, dimensions].
-        rows: The rows of the matrix that there are, integers [rows].
-        queries: Which of them to find neighbors for, integers below `len(rows)`, [queries].
-        k: Neighbors a query, fewer than rows.
+        rows: The rows of the matrix to look among, integers [rows].
+        queries: The positions in `rows` to find neighbors of, integers [queries].
+        k: Neighbors of each query, fewer than rows.
 
     Returns:
-        Which of the rows are nearest, integers, and their cosines, float32, both [queries, k];
-        best first, of equal ones the first row first. A query is not its own neighbor.
+        Positions in `rows`, integers, and their cosines, float32, both [queries, k]: nearest first,
+        of equally near ones the first first. A query is not its own neighbor.
     """
     nearest = np.zeros((len(queries), 0), int)
     cosines = np.zeros((len(queries), 0), np.float32)
@@ -152,7 +152,7 @@ def _nearest(
         candidates = _largest(similarity, k)
         nearest = np.hstack([nearest, candidates + part.start])
         cosines = np.hstack([cosines, np.take_along_axis(similarity, candidates, axis=1)])
-        # Of equal ones, a stable sort keeps the first row first.
+        # A stable sort keeps the first of equally near rows first.
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
         nearest = np.take_along_axis(nearest, best, axis=1)
         cosines = np.take_along_axis(cosines, best, axis=1)
@@ -160,7 +160,7 @@ def _nearest(
 
 
 def _largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Finds the columns of the k largest values of each row, in ascending order."""
+    """Returns the columns of the k largest values of each row, in ascending order."""
     if k >= values.shape[1]:
         return np.tile(np.arange(values.shape[1]), (len(values), 1))
     return np.sort(np.argpartition(-values, k - 1, axis=1)[:, :k], axis=1)

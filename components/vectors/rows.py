@@ -1,4 +1,4 @@
-"""Slices and scales the rows of a large matrix."""
+"""Cuts and scales the rows of large matrices."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,14 @@ _SLICE_CELLS = 2**23
 
 
 def slices(rows: int, columns: int) -> Iterator[slice]:
-    """Cuts a matrix along its rows, so that what is made of it takes little memory at a time.
+    """Cuts a matrix along its rows, so that work on a slice takes little memory.
 
     Args:
         rows: Rows of the matrix.
         columns: Values in a row.
 
     Yields:
-        Row numbers, the first to the last, of about 8 million values in all.
+        Slices of about 8 million values each, which cover all rows in order.
     """
     size = max(1, _SLICE_CELLS // max(1, columns))
     for start in range(0, rows, size):
@@ -24,16 +24,16 @@ def slices(rows: int, columns: int) -> Iterator[slice]:
 
 
 def unit_rows(matrix: np.ndarray) -> np.ndarray:
-    """Scales rows to length 1; a row of zeros stays.
+    """Returns the rows scaled to length 1; rows of zeros stay zero.
 
     Args:
         matrix: Finite floats [rows, columns].
 
     Returns:
-        The same type and shape.
+        Floats of the same type and shape.
     """
     largest = np.abs(matrix).max(axis=1, keepdims=True, initial=0)
-    # Squares of what is scaled so neither vanish nor overflow.
+    # First by the largest value, as squares of very small or large ones vanish or overflow.
     scaled = matrix / np.where(largest > 0, largest, 1)
     lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
     return scaled / np.where(lengths > 0, lengths, 1)

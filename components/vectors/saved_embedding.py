@@ -1,4 +1,4 @@
-"""Finds the embedding matrix in a SavedModel's checkpoint and reads it, without the graph."""
+"""Reads the embedding matrix from a SavedModel's checkpoint, without loading the graph."""
 
 import dataclasses
 import hashlib
@@ -10,13 +10,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-# What tf.train.load_checkpoint gives; TensorFlow has no public name for it.
+# What tf.train.load_checkpoint returns; TensorFlow has no public name for it.
 CheckpointReader = Any
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
-# The most rows after the words: out of vocabulary, padding of the shape.
-_SPARE_ROWS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +22,8 @@ class _Matrix:
     """A matrix of floats in a checkpoint.
 
     Attributes:
-        key: Its key there, such as 'variables/0/.ATTRIBUTES/VARIABLE_VALUE'.
-        name: What the model calls it, such as 'embedding/embeddings'; may be empty.
+        key: Its key, such as 'variables/0/.ATTRIBUTES/VARIABLE_VALUE'.
+        name: The variable's name in the model, such as 'embedding/embeddings'; may be empty.
         rows: Number of rows.
         columns: Number of columns.
     """
@@ -40,65 +38,44 @@ class _Matrix:
         return f"{self.key}{named} [{self.rows}, {self.columns}]"
 
 
-def read_embedding(
-    saved_model: str, vocabulary_size: int, embedding: str = "embedding", first_token_id: int = 1
-) -> tuple[str, np.ndarray]:
-    """Reads the rows of the vocabulary's tokens.
+def read_embedding(saved_model: str, embedding: str = "embedding") -> tuple[str, np.ndarray]:
+    """Reads an embedding matrix.
 
-    The matrix is the one whose key is given. Otherwise it is the one so named, or else the only
-    one, that has a row for each token and at most a few more: labels of another vocabulary would
-    be wrong unnoticed. Slots of optimizers are never taken.
+    Slots of optimizers are never taken. A matrix is never chosen by its shape: another matrix of
+    the same shape would give every word a wrong vector, and nobody would notice.
 
     Args:
         saved_model: The SavedModel's directory.
-        vocabulary_size: Number of tokens.
-        embedding: A key of the checkpoint, or a component of a key's path or of the name that
-            the model gives the variable.
-        first_token_id: The matrix row of the first token.
+        embedding: A key of the checkpoint, or a component of a key's path or of a variable's name.
 
     Returns:
-        The key of the matrix, and its rows for the tokens, float32
-        [vocabulary_size, dimensions].
+        The key of the matrix, and all its rows, float32 [rows, dimensions].
 
     Raises:
         FileNotFoundError: There is no checkpoint.
-        ValueError: No matrix, or more than one, can be the embedding, or it has too few rows.
+        ValueError: No matrix, or more than one, has that name.
     """
     prefix = os.path.join(saved_model, tf.saved_model.VARIABLES_DIRECTORY, "variables")
     if not tf.io.gfile.exists(f"{prefix}.index"):
         raise FileNotFoundError(f"{prefix}.index is missing; expected a SavedModel with variables.")
     reader = tf.train.load_checkpoint(prefix)
-    end = first_token_id + vocabulary_size
-    matrix = _find(reader, embedding, end)
-    if matrix.rows < end:
-        raise ValueError(
-            f"{matrix} has too few rows for {vocabulary_size} tokens from row {first_token_id} on. "
-            "Was the model trained with another vocabulary, or is first_token_id wrong?"
-        )
-    values = reader.get_tensor(matrix.key)[first_token_id:end]
-    return matrix.key, values.astype(np.float32, copy=False)
-
-
-def _find(reader: CheckpointReader, embedding: str, end: int) -> _Matrix:
     matrices = _matrices(reader)
-    for matrix in matrices:
-        if matrix.key == embedding:
-            return matrix
-    named = [
-        matrix
-        for matrix in matrices
-        if embedding in matrix.key.split("/") or embedding in matrix.name.split("/")
-    ]
-    fitting = [matrix for matrix in named or matrices if 0 <= matrix.rows - end <= _SPARE_ROWS]
-    candidates = _without_copies(reader, fitting)
-    if len(candidates) != 1:
-        found = "\n  ".join(map(str, candidates or matrices)) or "no matrix of floats"
+    named = [matrix for matrix in matrices if matrix.key == embedding] or _without_copies(
+        reader,
+        [
+            matrix
+            for matrix in matrices
+            if embedding in matrix.key.split("/") or embedding in matrix.name.split("/")
+        ],
+    )
+    if len(named) != 1:
+        found = "\n  ".join(map(str, named or matrices)) or "no matrix of floats"
         raise ValueError(
-            f"{len(candidates)} matrices can be the embedding {embedding!r} with a row for each "
-            f"token, {end} to {end + _SPARE_ROWS} rows. Give the key of the right one as "
-            f"'embedding'. Found:\n  {found}"
+            f"{saved_model}: {len(named)} matrices have the key or name {embedding!r}; expected "
+            f"one. Pass as embedding the key, or a part of the name, of one of these:\n  {found}"
         )
-    return candidates[0]
+    values = reader.get_tensor(named[0].key)
+    return named[0].key, values.astype(np.float32, copy=False)
 
 
 def _matrices(reader: CheckpointReader) -> list[_Matrix]:
@@ -106,7 +83,7 @@ def _matrices(reader: CheckpointReader) -> list[_Matrix]:
     types = reader.get_variable_to_dtype_map()
     return [
         _Matrix(key, names.get(key, ""), *shape)
-        # The shortest key first: the one taken of several copies.
+        # Of several copies the one with the shortest key is taken.
         for key, shape in sorted(
             reader.get_variable_to_shape_map().items(), key=lambda item: (len(item[0]), item[0])
         )
@@ -117,8 +94,8 @@ def _matrices(reader: CheckpointReader) -> list[_Matrix]:
 def _variable_names(reader: CheckpointReader) -> dict[str, str]:
     """Maps keys to the names of their variables.
 
-    Keras 3's keys are numbers (`_operations/1/_embeddings`, `variables/0`); the object graph
-    beside them keeps the layer's name.
+    Keras 3's keys are numbers (`_operations/1/_embeddings`, `variables/0`); the object graph in the
+    checkpoint has the layers' names.
     """
     if not reader.has_tensor(_OBJECT_GRAPH):
         return {}
@@ -133,7 +110,7 @@ def _variable_names(reader: CheckpointReader) -> dict[str, str]:
 
 
 def _is_slot(key: str) -> bool:
-    """Tells optimizer slots by their key.
+    """Tells whether a key is that of an optimizer's slot.
 
     Keras keeps slots in `optimizer/_variables`. But Keras 3 writes the weights themselves of a
     compiled Sequential model as `optimizer/_trainable_variables`.
@@ -152,7 +129,7 @@ def _without_copies(reader: CheckpointReader, matrices: Sequence[_Matrix]) -> li
         return list(matrices)
     kept: dict[tuple[str, bytes], _Matrix] = {}
     for matrix in matrices:
-        # As bytes without a copy, whatever the type of its floats.
+        # The digest is of the bytes, as NumPy cannot compare all of TensorFlow's types of floats.
         digest = hashlib.sha256(reader.get_tensor(matrix.key).view(np.uint8)).digest()
         kept.setdefault((matrix.name, digest), matrix)
     return list(kept.values())

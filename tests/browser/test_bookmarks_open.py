@@ -28,8 +28,9 @@ LABELS = ["PCA", "t-SNE", f"t-SNE (first {LAID_OUT} rows)"]
 
 @pytest.fixture(scope="module")
 def layouts() -> list[Layout]:
+    whole = compute_layouts(MATRIX, ["pca", "tsne"])
     part = compute_layouts(MATRIX, ["tsne"], max_rows=LAID_OUT)
-    return compute_layouts(MATRIX, ["pca", "tsne"]) + part
+    return [*whole.values(), *part.values()]
 
 
 @pytest.fixture(scope="module")

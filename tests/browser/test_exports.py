@@ -16,7 +16,10 @@ import tensorflow_transform as tft
 
 from components.projector_directory.metadata import escape, unescape
 from components.projector_directory.tensors import VARIABLE
-from components.projector_exporter.export import Embedding, export_embedding
+from components.projector_exporter.export import export_points
+from components.projector_exporter.points import Points
+from components.projector_exporter.words import word_points
+from components.text.features import FIRST_TOKEN_ID
 from components.text.vocabulary import read_vocabulary
 from components.vectors.saved_embedding import read_embedding
 from tests.browser.projector_page import MARKS, ProjectorPage
@@ -45,15 +48,15 @@ NASTY = [
 LONG = ["é".encode() * 200_000, "映".encode() * 130_000, "é".encode() * 200_001]
 
 
-def model(tokens: Sequence[bytes], dimensions: int) -> Embedding:
-    """Makes an embedding with a class that its first column tells."""
+def model(tokens: Sequence[bytes], dimensions: int) -> Points:
+    """Makes words with a class that the first column of their vectors tells."""
     matrix = np.random.default_rng(3).normal(size=(len(tokens), dimensions)).astype(np.float32)
-    return Embedding(
+    return word_points(
         tokens,
         matrix,
         counts=np.arange(len(tokens), 0, -1) ** 2,
         class_names=("neg", "pos"),
-        classify=lambda ids: np.stack([1 - odds(matrix), odds(matrix)], axis=1)[ids - 1],
+        probabilities=np.stack([1 - odds(matrix), odds(matrix)], axis=1),
     )
 
 
@@ -61,12 +64,12 @@ def odds(matrix: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-3 * matrix[:, 0]))
 
 
-def with_equal_rows(embedding: Embedding) -> Embedding:
+def with_equal_rows(words: Points) -> Points:
     """Gives the first two words no vector, and the next two the same one."""
-    matrix = embedding.matrix.copy()
+    matrix = words.vectors.copy()
     matrix[:2] = 0
     matrix[2] = matrix[3]
-    return dataclasses.replace(embedding, matrix=matrix)
+    return dataclasses.replace(words, vectors=matrix)
 
 
 EMBEDDINGS = {
@@ -107,8 +110,8 @@ class Opened(Exported):
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     logdir = tmp_path_factory.mktemp("logdir")
-    for run, embedding in EMBEDDINGS.items():
-        export_embedding(str(logdir / EXECUTION / run), embedding)
+    for run, words in EMBEDDINGS.items():
+        export_points(str(logdir / EXECUTION / run), [words])
     return logdir
 
 
@@ -132,7 +135,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     (vocabulary,) = (artifacts / "Transform" / "transform_graph").iterdir()
     (model,) = (artifacts / "EmbeddingTrainer" / "model").glob("*/Format-Serving")
     words = read_vocabulary(tft.TFTransformOutput(str(vocabulary)))
-    _, matrix = read_embedding(str(model), len(words))
+    _, matrix = read_embedding(str(model))
+    matrix = matrix[FIRST_TOKEN_ID:][: len(words)]
     logdir = artifacts / "ProjectorExporter" / "projection"
     (run,) = logdir.glob("[0-9]*/*")
     tokens = [word.encode() for word in words]
@@ -144,9 +148,9 @@ def exported(request: pytest.FixtureRequest) -> Exported:
     if request.param == SAMPLE:
         made: Exported = request.getfixturevalue("sample")
         return made
-    embedding = EMBEDDINGS[request.param]
+    words = EMBEDDINGS[request.param]
     logdir = request.getfixturevalue("logdir")
-    return Exported(logdir, f"{EXECUTION}/{request.param}", embedding.tokens, embedding.matrix)
+    return Exported(logdir, f"{EXECUTION}/{request.param}", words.labels, words.vectors)
 
 
 @pytest.fixture(scope="module")

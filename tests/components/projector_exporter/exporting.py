@@ -1,32 +1,32 @@
-"""Exports of little embeddings, without what takes long."""
+"""Exports little embeddings, without what takes long, and reads exports back."""
 
 import pathlib
-import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from components.projector_directory import reader
 from components.projector_directory.tensors import VARIABLE
-from components.projector_exporter.export import Embedding, Export, export_embedding
+from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
-
-EMBEDDING = VARIABLE.format("embedding")
+from components.projector_exporter.words import word_points
 
 
 def write_export(
-    directory: pathlib.Path | str, tokens: Sequence[bytes], matrix: np.ndarray, **options: Any
-) -> Export:
-    """Exports the bare embedding with options."""
-    bare: dict[str, Any] = {"layouts": (), "normalized": False, "columns": ("token", "id", "norm")}
-    embedding = Embedding(tokens, matrix)
-    return export_embedding(str(directory), embedding, ExportOptions(**{**bare, **options}))
+    directory: pathlib.Path | str, tokens: Sequence[bytes], matrix: np.ndarray
+) -> None:
+    """Exports words with their vectors alone."""
+    export_points(str(directory), [word_points(tokens, matrix)], ExportOptions(layouts=()))
 
 
-# What is kept under written_by/, as each track of TensorFlow has written it:
-# python -m tests.components.projector_exporter.exporting DIR
-KEPT_TOKENS = [b"", b"a\tb", b"007", "日本語".encode(), *(f"word{i}".encode() for i in range(16))]
-KEPT_MATRIX = np.arange(80, dtype=np.float32).reshape(20, 4) / 8 - 5
+def read_table(path: pathlib.Path) -> dict[str, list[str]]:
+    """Reads a table as TensorBoard's page does: cells by the name of their column."""
+    names, rows = reader.parse_table(reader.stream_lines(path.read_bytes()))
+    return {name: [row[number] for row in rows] for number, name in enumerate(names)}
 
-if __name__ == "__main__":
-    write_export(sys.argv[1], KEPT_TOKENS, KEPT_MATRIX)
+
+def read_tensor(directory: pathlib.Path, name: str) -> np.ndarray:
+    """Reads a tensor of an export."""
+    prefix = tf.train.latest_checkpoint(str(directory))
+    return tf.train.load_variable(prefix, VARIABLE.format(name))

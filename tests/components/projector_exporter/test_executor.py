@@ -1,3 +1,4 @@
+import json
 import pathlib
 import re
 import shutil
@@ -5,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -14,14 +16,16 @@ from tfx import v1 as tfx
 from tfx.types import channel_utils
 
 from components.artifacts import EmbeddingProjection, projection_directory
-from components.code_digest import source_digest
 from components.projector_directory import metadata
+from components.projector_directory.tensors import VARIABLE
 from components.projector_directory.verify import verify
 from components.projector_exporter.component import ProjectorExporter
 from components.projector_exporter.executor import Executor
-from tests.components.projector_exporter.exporting import EMBEDDING
+from components.projector_exporter.options import ExportOptions
+from tests.components.projector_exporter.exporting import read_table, read_tensor
 from tests.tensorboard import TensorBoard
 
+EMBEDDING = VARIABLE.format("embedding")
 ARTIFACTS = tfx.types.standard_artifacts
 TEXTS = ["a good film", "a bad film", "a film 007", "good \\ bad"]
 WORDS = [b"film", b"a", b"good", b"bad", b"\\", b"007"]
@@ -90,8 +94,7 @@ def _run_directory(projection: tfx.dsl.Artifact) -> pathlib.Path:
 
 
 def _points(projection: tfx.dsl.Artifact) -> np.ndarray:
-    checkpoint = tf.train.latest_checkpoint(str(_run_directory(projection)))
-    return tf.train.load_variable(checkpoint, EMBEDDING)
+    return read_tensor(_run_directory(projection), "embedding")
 
 
 def test_every_word_has_its_own_row(
@@ -138,13 +141,38 @@ def test_models_of_other_trainers(
     assert projection.dataset_fingerprint == ""
 
 
-def test_a_model_of_another_vocabulary_is_refused_and_leaves_nothing(
+def test_a_matrix_with_too_few_rows_is_refused_and_leaves_nothing(
     inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
 ) -> None:
-    with pytest.raises(ValueError, match="9 to 25 rows"):
+    with pytest.raises(ValueError, match="8 rows, too few for 6 tokens from row 3 on"):
         _run(inputs, tmp_path / "3", first_token_id=3)
     assert [path.name for path in tmp_path.iterdir()] == ["3"]
     assert list((tmp_path / "3").iterdir()) == []
+
+
+def test_every_option_reaches_the_export(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    options = ExportOptions(
+        layouts=("tsne",),
+        layout_rows=3,
+        max_rows=4,
+        probe_words=("film",),
+        formats=("parquet",),
+    )
+    projection = _run(inputs, tmp_path / "3", options=options)
+
+    directory = _run_directory(projection)
+    assert projection.rows == len(_points(projection)) == 4
+    assert projection.get_int_custom_property("rows_left_out") == 2
+    bookmarks = json.loads((directory / "bookmarks.json").read_text())
+    assert [state["label"] for state in bookmarks] == ["PCA", "t-SNE (first 3 rows)"]
+    assert set(read_table(directory / "neighbors.tsv")["probe"]) == {"film"}
+    assert len(pq.read_table(directory / "embedding.parquet")) == 6
+
+    bare = _run_directory(_run(inputs, tmp_path / "4", options=ExportOptions(layouts=())))
+    names = {"bookmarks.json", "neighbors.tsv", "embedding.parquet", "projection.png"}
+    assert not names & {path.name for path in bare.iterdir()}
 
 
 def test_every_execution_is_a_run_with_a_readable_name(
@@ -179,28 +207,3 @@ def test_a_projection_that_cannot_be_published_fails_the_step(
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="could not be published"):
         _run(inputs, tmp_path / "3", publish_dir=str(tmp_path / "file"))
-
-
-def test_parameters_are_refused_at_construction() -> None:
-    channels: dict[str, Any] = {
-        "model": tfx.dsl.Channel(type=ARTIFACTS.Model),
-        "transform_graph": tfx.dsl.Channel(type=ARTIFACTS.TransformGraph),
-    }
-    with pytest.raises(ValueError, match="first_token_id is -1"):
-        ProjectorExporter(**channels, first_token_id=-1)
-    with pytest.raises(ValueError, match="cannot be empty"):
-        ProjectorExporter(**channels, embedding="")
-    with pytest.raises(ValueError, match="run_prefix is 'My pipeline'"):
-        ProjectorExporter(**channels, run_prefix="My pipeline")
-
-
-def test_edited_code_is_not_served_from_the_cache() -> None:
-    component = ProjectorExporter(
-        model=tfx.dsl.Channel(type=ARTIFACTS.Model),
-        transform_graph=tfx.dsl.Channel(type=ARTIFACTS.TransformGraph),
-    )
-    digest = component.exec_properties["code_digest"]
-    assert digest == source_digest(
-        "components.projector_exporter", "components.artifacts", "components.text"
-    )
-    assert set(component.outputs) == {"projection"}

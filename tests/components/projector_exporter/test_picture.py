@@ -1,4 +1,5 @@
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -6,32 +7,54 @@ import PIL.Image
 import pytest
 
 from components.projector_exporter.picture import draw_picture
+from components.projector_exporter.points import Coloring, Points
+from components.vectors.layouts import Layout
 
 RANDOM = np.random.default_rng(1)
 POSITIONS = RANDOM.normal(size=(300, 2))
 LABELS = [f"word{row}" for row in range(300)]
-PROBABILITIES = RANDOM.uniform(size=300)
+NUMBERS = RANDOM.uniform(-1, 2, size=300)
+# A label that the font cannot show, so that its point is not named.
+UNSEEN = "日"
+# Left above, right above, left below, right below.
+CORNERS = np.array([[-1.0, 1], [1, 1], [-1, -1], [1, -1]])
 
 
 def pixels(png: bytes) -> np.ndarray:
     with PIL.Image.open(io.BytesIO(png)) as image:
         assert image.format == "PNG"
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image.convert("RGB")).astype(int)
 
 
-def draw(**changed: Any) -> bytes:
-    arguments: dict[str, Any] = {
-        "positions": POSITIONS,
-        "labels": LABELS,
-        "values": PROBABILITIES,
-        "title": "Words",
-        "values_name": "probability",
-    }
-    return draw_picture(**(arguments | changed))
+def quarters(picture: np.ndarray) -> list[np.ndarray]:
+    """Cuts what is below the title into the quarters of CORNERS."""
+    height, width, _ = picture.shape
+    plot = picture[height // 8 :]
+    middle = len(plot) // 2
+    left, right = slice(width // 2), slice(width // 2, width)
+    return [
+        plot[rows, side] for rows in (slice(middle), slice(middle, None)) for side in (left, right)
+    ]
+
+
+def draw(
+    positions: np.ndarray = POSITIONS,
+    labels: Sequence[str | bytes] = LABELS,
+    values: Any = NUMBERS,
+    name: str = "embedding",
+    layout: str = "t-SNE",
+    values_name: str = "norm",
+    diverging: bool = False,
+    **changed: Any,
+) -> bytes:
+    columns = {"token": [x.encode() if isinstance(x, str) else x for x in labels]}
+    coloring = Coloring(values_name, values, diverging)
+    points = Points(name, np.zeros((len(labels), 3)), columns, coloring)
+    return draw_picture(points, Layout(layout, positions), **changed)
 
 
 def test_the_picture_is_a_png_of_the_promised_size() -> None:
-    assert pixels(draw(limits=(0, 1))).shape == (1040, 1440, 3)
+    assert pixels(draw()).shape == (1040, 1440, 3)
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
@@ -42,18 +65,93 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     "changed",
     [
         {"values": ["ab"[row % 2] for row in range(300)]},
-        {"values": 1 - PROBABILITIES},
+        {"values": 1 - NUMBERS},
         {"positions": POSITIONS[::-1]},
         {"labels": LABELS[::-1]},
-        {"title": "Others"},
-        {"values_name": "norm"},
+        {"name": "reviews"},
+        {"layout": "PCA"},
+        {"values_name": "log odds"},
+        {"diverging": True},
         {"named": 3},
-        {"limits": (0, 9)},
     ],
     ids=lambda changed: next(iter(changed)),
 )
 def test_everything_given_is_seen(changed: dict[str, Any]) -> None:
     assert (pixels(draw(**changed)) != pixels(draw())).any()
+
+
+@pytest.mark.parametrize(
+    "values", [np.array([4.0, 3, 2, 1]), list("abcd")], ids=["numbers", "texts"]
+)
+@pytest.mark.parametrize("corner", range(4))
+def test_each_label_is_written_at_its_own_point(values: Any, corner: int) -> None:
+    labels = [UNSEEN] * 4
+    bare = quarters(pixels(draw(CORNERS, labels, values)))
+    labels[corner] = "hitchcock"
+    named = quarters(pixels(draw(CORNERS, labels, values)))
+
+    changed = [(before != after).sum() for before, after in zip(bare, named, strict=True)]
+    assert changed[corner] > 1000
+    assert sum(changed) == changed[corner]
+
+
+def test_the_highest_and_the_lowest_numbers_are_named() -> None:
+    positions = np.array([*CORNERS, [0, 0.5]])
+    values = np.array([0.0, 9, -5, 0.1, 1])
+    bare = quarters(pixels(draw(positions, [UNSEEN] * 5, values)))
+    named = quarters(pixels(draw(positions, ["word"] * 5, values, named=2)))
+    assert [(x != y).any() for x, y in zip(bare, named, strict=True)] == [False, True, True, False]
+
+
+def test_of_categories_the_farthest_points_are_named() -> None:
+    positions = np.array([[-1, 1], [9, 9], [-1, -1], [1, -1], [-9.0, -9]])
+    values = list("ababa")
+    bare = quarters(pixels(draw(positions, [UNSEEN] * 5, values)))
+    named = quarters(pixels(draw(positions, ["word"] * 5, values, named=2)))
+    assert [(x != y).any() for x, y in zip(bare, named, strict=True)] == [False, True, True, False]
+
+
+def tint(quarter: np.ndarray) -> np.ndarray:
+    """Returns the red, green and blue of the pixel that is farthest from gray."""
+    colors = quarter.reshape(-1, 3)
+    return colors[np.ptp(colors, axis=1).argmax()]
+
+
+def test_each_point_has_the_color_of_its_own_number() -> None:
+    values = np.array([-0.1, 3, -3, 0.1])  # In the order of the numbers: the third point first.
+    picture = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values, diverging=True)))
+    warmth = [red - blue for red, _, blue in map(tint, picture)]
+    assert warmth[2] > 50 and warmth[1] < -50
+    assert abs(warmth[0]) < 50 and abs(warmth[3]) < 50
+
+
+def test_zero_has_the_middle_color_of_opposites_only() -> None:
+    values = np.array([0.0, 0, 0, 10])
+    opposite = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values, diverging=True)))
+    assert np.ptp(tint(opposite[0])) < 30
+    red, _, blue = tint(quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values)))[0])
+    assert red - blue > 50
+
+
+def test_each_point_has_the_color_of_its_own_category() -> None:
+    picture = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, ["x", "y", "y", "x"])))
+    first, second, _, fourth = map(tint, picture)  # The legend is in the third quarter.
+    assert (first == fourth).all() and (first != second).any()
+
+
+def test_points_without_a_position_are_not_drawn() -> None:
+    assert draw(POSITIONS[:50]) == draw(POSITIONS[:50], LABELS[:50], NUMBERS[:50])
+
+
+def test_only_two_coordinates_are_drawn() -> None:
+    deep = np.hstack([POSITIONS, RANDOM.normal(size=(300, 3))])
+    assert draw(deep) == draw()
+
+
+@pytest.mark.parametrize("label", [b"a\tb", b"\xff"])
+def test_labels_that_no_font_shows_are_escaped(label: bytes) -> None:
+    values = NUMBERS[:4]
+    assert draw(CORNERS, [label] * 4, values) != draw(CORNERS, [UNSEEN] * 4, values)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +166,8 @@ def test_any_label_can_be_drawn(label: str) -> None:
 @pytest.mark.parametrize("rows", [1, 2, 5])
 def test_few_and_equal_points_can_be_drawn(rows: int) -> None:
     zeros = np.zeros((rows, 2))
-    draw(positions=zeros, labels=LABELS[:rows], values=np.ones(rows))
-    draw(positions=zeros, labels=LABELS[:rows], values=["a"] * rows)
+    draw(zeros, LABELS[:rows], np.ones(rows))
+    draw(zeros, LABELS[:rows], ["a"] * rows)
 
 
 def test_all_but_the_largest_categories_look_alike() -> None:
@@ -77,14 +175,3 @@ def test_all_but_the_largest_categories_look_alike() -> None:
     swapped = [{"k": "l", "l": "k"}.get(letter, letter) for letter in letters]
     assert draw(values=letters) == draw(values=swapped)
     assert draw(values=letters) != draw(values=letters[::-1])
-
-
-@pytest.mark.parametrize("changed", [{"labels": LABELS[1:]}, {"values": PROBABILITIES[1:]}])
-def test_what_does_not_fit_is_refused(changed: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="299"):
-        draw(**changed)
-
-
-def test_three_columns_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"\(300, 3\)"):
-        draw(positions=RANDOM.normal(size=(300, 3)))

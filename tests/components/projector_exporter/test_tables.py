@@ -1,3 +1,4 @@
+import json
 import pathlib
 from typing import Any
 
@@ -8,9 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.projector_directory.verify import verify
-from components.projector_exporter.export import Embedding, export_embedding
+from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
+from components.projector_exporter.points import Points
+from components.projector_exporter.words import word_points
 from components.vectors import rows
+from tests.components.projector_exporter.exporting import read_table
 
 NASTY = [
     *(b"", b" ", b"\t", b"a\nb", b"\r", b"\x00", b"007", b"1e3", b"NaN", b"null", b"\\", b"\\t"),
@@ -21,22 +25,21 @@ WORDS = [*NASTY, *(f"word{number}".encode() for number in range(100))]
 MATRIX = np.random.default_rng(1).normal(size=(len(WORDS), 5)).astype(np.float32)
 
 
-def classify(ids: np.ndarray) -> np.ndarray:
-    positive = (ids % 10 / 10).astype(np.float32)
-    return np.stack([1 - positive, positive], axis=1)
-
-
-EMBEDDING = Embedding(
-    WORDS, MATRIX, counts=np.arange(len(WORDS), 0, -1), class_names=["né", "pos"], classify=classify
+POSITIVE = (np.arange(1, len(WORDS) + 1) % 10 / 10).astype(np.float32)
+POINTS = word_points(
+    WORDS,
+    MATRIX,
+    counts=np.arange(len(WORDS), 0, -1),
+    probabilities=np.stack([1 - POSITIVE, POSITIVE], axis=1),
+    class_names=["né", "pos"],
 )
-
 
 FORMATS = ("arrow", "parquet")
 
 
-def export(directory: pathlib.Path, embedding: Embedding = EMBEDDING, **options: Any) -> str:
+def export(directory: pathlib.Path, points: Points = POINTS, **options: Any) -> str:
     chosen = {"layouts": (), "formats": FORMATS, **options}
-    export_embedding(str(directory / "1"), embedding, ExportOptions(**chosen))
+    export_points(str(directory / "1"), [points], ExportOptions(**chosen))
     assert verify(str(directory / "1")) == []
     return str(directory / "1" / "embedding")
 
@@ -70,7 +73,7 @@ def test_every_word_with_all_that_is_known_of_it(
     assert [token.encode() for token in table["token"].to_pylist()] == WORDS
     np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), np.float32), MATRIX)
     np.testing.assert_array_equal(table["id"], np.arange(1, len(WORDS) + 1))
-    np.testing.assert_array_equal(table["P(pos)"], classify(np.arange(1, len(WORDS) + 1))[:, 1])
+    np.testing.assert_array_equal(table["P(pos)"], POSITIVE)
     assert set(table["class"].to_pylist()) == {"né", "pos"}
     assert table["pca_x"].null_count == 0
     assert table["tsne_y"].is_null().to_pylist() == [row >= 50 for row in range(len(WORDS))]
@@ -84,12 +87,12 @@ def test_it_is_written_in_parts(tmp_path: pathlib.Path, monkeypatch: pytest.Monk
 
 
 def test_vectors_are_mapped_not_read(tmp_path: pathlib.Path) -> None:
-    embedding = Embedding([b"word"] * 10_000, np.ones((10_000, 64), np.float32))
-    path = export(tmp_path, embedding)
+    matrix = np.ones((10_000, 64), np.float32)
+    path = export(tmp_path, word_points([b"word"] * 10_000, matrix))
     before = pa.total_allocated_bytes()
     vectors = read(path, "arrow")["vector"].chunk(0).flatten().to_numpy(zero_copy_only=True)
     assert pa.total_allocated_bytes() - before < vectors.nbytes / 100
-    np.testing.assert_array_equal(vectors.reshape(10_000, 64), embedding.matrix)
+    np.testing.assert_array_equal(vectors.reshape(10_000, 64), matrix)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -108,7 +111,7 @@ def test_pandas_reads_it(tmp_path: pathlib.Path, file_format: str) -> None:
 def test_tokens_that_are_no_text_are_bytes(tmp_path: pathlib.Path, file_format: str) -> None:
     # The two halves of a character, which are none each.
     words = [b"\xc3", b"\xa9", *WORDS[2:]]
-    table = read(export(tmp_path, Embedding(words, MATRIX)), file_format)
+    table = read(export(tmp_path, word_points(words, MATRIX)), file_format)
     assert table["token"].to_pylist() == words
 
 
@@ -116,14 +119,16 @@ def test_tokens_that_are_no_text_are_bytes(tmp_path: pathlib.Path, file_format: 
 def test_words_that_tensorboard_is_not_given_are_there(
     tmp_path: pathlib.Path, file_format: str
 ) -> None:
-    path = export(tmp_path, max_rows=20, row_policy="stratified", layouts=("pca",))
-    table = read(path, file_format)
-    lines = (tmp_path / "1" / "metadata.tsv").read_text().splitlines()
-    shown = [int(line.split("\t")[1]) for line in lines[1:]]
-    strength = [line.split("\t")[-1] for line in lines[1:]]
+    table = read(export(tmp_path, max_rows=20, layouts=("pca",)), file_format)
+    shown = read_table(tmp_path / "1" / "metadata.tsv")
 
-    assert len(shown) == 20 and len(table) == len(WORDS)
+    assert len(shown["id"]) == 20 and len(table) == len(WORDS)
     placed = [row for row in table.to_pylist() if row["pca_x"] is not None]
-    assert [row["id"] for row in placed] == shown
-    # What a file says of a word does not depend on which words are in it.
-    assert [row["strength"] for row in placed] == strength
+    assert [row["id"] for row in placed] == list(range(1, 21))
+    # The columns of a word do not depend on which words are shown.
+    assert [row["strength"] for row in placed] == shown["strength"]
+    bookmark, *_ = json.loads((tmp_path / "1" / "bookmarks.json").read_text())
+    for row, position in zip(placed, bookmark["projections"], strict=True):
+        assert (row["pca_x"], row["pca_y"]) == pytest.approx(
+            (position["pca-0"], position["pca-1"]), abs=1e-3
+        )

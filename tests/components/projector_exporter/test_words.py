@@ -2,67 +2,26 @@ import pathlib
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from components.projector_directory import metadata, reader
 from components.projector_directory.verify import verify_contents
-from components.projector_exporter.words import (
-    COLUMNS,
-    check_columns,
-    make_columns,
-    token_probabilities,
-)
+from components.projector_exporter.words import word_points
 
 TOKENS = [b"film", b"good", b"bad", b"007"]
-IDS = np.array([1, 2, 3, 4])
 MATRIX = np.array([[3, 4, 0], [1, 0, 0], [0, -2, 0], [0, 0, 0]], np.float32)
 COUNTS = np.array([90, 50, 7, 7])
 TWO = np.array([[0.5, 0.5], [0.1, 0.9], [0.75, 0.25], [0.5, 0.5]], np.float32)
 
 
-class _Model(tf.Module):
-    """Gives token n of V the probability n / V of the second class; as a mean of a text's."""
-
-    def __init__(self, size: int) -> None:
-        self.table = tf.Variable(np.arange(size + 2, dtype=np.float32) / size)
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64, name="token_ids")])
-    def serve(self, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        positive = tf.reduce_mean(tf.gather(self.table, token_ids), axis=1)
-        return {"probabilities": tf.stack([1 - positive, positive], axis=1)}
-
-
-@pytest.mark.parametrize("batch_size", [4096, 3])
-def test_a_model_is_asked_about_every_token(tmp_path: pathlib.Path, batch_size: int) -> None:
-    model = _Model(10)
-    tf.saved_model.save(model, str(tmp_path), signatures={"serve_token_ids": model.serve})
-
-    ids = np.array([10, 1, 2, 5, 5, 7, 9, 4])
-    found = token_probabilities(str(tmp_path), ids, batch_size)
-
-    assert found is not None and found.dtype == np.float32
-    np.testing.assert_allclose(found, np.stack([1 - ids / 10, ids / 10], axis=1), rtol=1e-5)
-
-
-def test_models_that_take_no_token_ids_say_nothing(tmp_path: pathlib.Path) -> None:
-    model = _Model(10)
-    tf.saved_model.save(model, str(tmp_path), signatures={"serving_default": model.serve})
-    (tmp_path / "variables" / "variables.index").unlink()  # It is not even loaded.
-
-    assert token_probabilities(str(tmp_path), IDS) is None
-
-
-def test_a_directory_without_a_model_is_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"saved_model\.pb is missing"):
-        token_probabilities(str(tmp_path), IDS)
-
-
 def test_all_columns_of_two_classes() -> None:
-    made = make_columns(TOKENS, IDS, MATRIX, COUNTS, TWO, ["neg", "pos"])
+    points = word_points(
+        TOKENS, MATRIX, counts=COUNTS, probabilities=TWO, class_names=["neg", "pos"]
+    )
+    made = points.columns
 
     assert list(made) == ["token", "id", "rank", "count", "norm", "P(pos)", "class", "strength"]
     assert made["token"] == TOKENS
-    np.testing.assert_array_equal(made["id"], IDS)
+    np.testing.assert_array_equal(made["id"], [1, 2, 3, 4])
     np.testing.assert_array_equal(made["rank"], [1, 2, 3, 4])
     np.testing.assert_array_equal(made["count"], COUNTS)
     np.testing.assert_array_equal(made["norm"], [5, 1, 2, 0])
@@ -70,36 +29,43 @@ def test_all_columns_of_two_classes() -> None:
     np.testing.assert_array_equal(made["P(pos)"], TWO[:, 1])
     assert made["class"] == [b"neg", b"pos", b"neg", b"neg"]
     assert made["strength"] == ["4 ±".encode(), b"7 pos +++", b"3 neg +", "4 ±".encode()]
+    assert (points.name, points.color_by) == ("embedding", "strength")
+    assert points.vectors is MATRIX and points.labels == TOKENS
 
 
 def test_what_is_unknown_is_left_out() -> None:
-    assert list(make_columns(TOKENS, IDS, MATRIX)) == ["token", "id", "rank", "norm"]
+    points = word_points(TOKENS, MATRIX)
+    assert list(points.columns) == ["token", "id", "rank", "norm"]
+    assert points.color_by == ""
 
 
-def test_columns_are_chosen_and_keep_their_order() -> None:
-    made = make_columns(
-        TOKENS, IDS, MATRIX, COUNTS, TWO, columns=["strength", "probability", "id", "token"]
+def test_ranks_start_at_one_whatever_the_first_id() -> None:
+    made = word_points(TOKENS, MATRIX, first_token_id=7).columns
+    np.testing.assert_array_equal(made["id"], [7, 8, 9, 10])
+    np.testing.assert_array_equal(made["rank"], [1, 2, 3, 4])
+
+
+def test_a_picture_is_colored_by_the_odds_of_two_classes() -> None:
+    coloring = word_points(TOKENS, MATRIX, probabilities=TWO, class_names=["neg", "pos"]).coloring
+    assert coloring.name == "log odds of pos" and coloring.diverging
+    np.testing.assert_allclose(
+        np.asarray(coloring.values), [0, np.log(9), -np.log(3), 0], atol=1e-6
     )
-    assert list(made) == ["token", "id", "P(class 1)", "strength"]
 
 
-def test_ranks_are_those_of_the_whole_vocabulary() -> None:
-    made = make_columns(TOKENS, np.array([0, 9, 70, 71]), MATRIX, first_token_id=0)
-    np.testing.assert_array_equal(made["rank"], [1, 10, 71, 72])
+def test_a_picture_is_colored_by_the_predicted_of_more_classes() -> None:
+    three = np.eye(3, dtype=np.float32)[[2, 0, 0, 1]]
+    coloring = word_points(
+        TOKENS, MATRIX, probabilities=three, class_names=["x", "y", "z"]
+    ).coloring
+    assert (coloring.name, coloring.values) == ("class", ["z", "x", "x", "y"])
+    assert not coloring.diverging
 
 
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        (["token", "id", "counts"], r"'counts' is none of .* Did you mean 'count'\?"),
-        (["token", "xyz"], "'xyz' is none of token, id, rank"),
-        (["id", "norm"], "expected 'token' and at least one of id, rank, norm"),
-        (["token", "count"], "expected 'token' and at least one of id, rank, norm"),
-    ],
-)
-def test_columns_that_make_no_table_are_refused(columns: list[str], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        check_columns(columns)
+def test_a_picture_is_colored_by_the_norm_if_the_model_says_nothing() -> None:
+    coloring = word_points(TOKENS, MATRIX).coloring
+    assert coloring.name == "norm" and not coloring.diverging
+    np.testing.assert_array_equal(coloring.values, [5, 1, 2, 0])
 
 
 def test_strength_is_relative_to_the_other_tokens() -> None:
@@ -184,8 +150,8 @@ def test_nasty_class_names_are_shown(tmp_path: pathlib.Path) -> None:
     [
         (TWO, ["neg"], "class_names is .* expected 2 different names"),
         (TWO, ["pos", "pos"], "expected 2 different names"),
-        (TWO[:, :1], [], r"shape \(4, 1\); expected \[rows, classes\]"),
-        (TWO[:3], [], "probabilities has 3 rows; expected 4"),
+        (TWO[:, :1], [], r"shape \(4, 1\); expected \[tokens, classes\]"),
+        (TWO[:3], [], "'class': 3"),
         (TWO * [[1], [1], [np.nan], [1]], [], "NaN or infinity, first in row 2"),
     ],
 )
@@ -193,17 +159,11 @@ def test_what_does_not_fit_together_is_refused(
     probabilities: np.ndarray, class_names: list[str], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        make_columns(TOKENS, IDS, MATRIX, COUNTS, probabilities, class_names)
-
-
-def test_every_name_can_be_asked_for_by_itself() -> None:
-    for name in COLUMNS:
-        made = make_columns(TOKENS, IDS, MATRIX, COUNTS, TWO, columns=["token", "id", name])
-        metadata.encode_table(made)
-        assert len(made) == len({"token", "id", name})
+        word_points(TOKENS, MATRIX, probabilities=probabilities, class_names=class_names)
 
 
 def _columns(rows: int, probabilities: np.ndarray, class_names: list[str]) -> dict:
     tokens = [b"w%d" % row for row in range(rows)]
     matrix = np.ones((rows, 3), np.float32)
-    return make_columns(tokens, np.arange(1, rows + 1), matrix, None, probabilities, class_names)
+    points = word_points(tokens, matrix, probabilities=probabilities, class_names=class_names)
+    return dict(points.columns)

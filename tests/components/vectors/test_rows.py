@@ -1,28 +1,37 @@
 import numpy as np
 import pytest
 
-from components.vectors.rows import select_rows
+from components.vectors import rows
 
 
-@pytest.mark.parametrize("policy", ["most_frequent", "stratified"])
-def test_a_small_vocabulary_is_taken_whole(policy: str) -> None:
-    np.testing.assert_array_equal(select_rows(50, 50, policy), np.arange(50))
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (10, 3), (7, 100), (0, 5), (5, 0)])
+def test_slices_cover_every_row_once(
+    count: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_SLICE_CELLS", 12)
+    parts = list(rows.slices(count, columns))
+    assert [row for part in parts for row in range(part.start, part.stop)] == list(range(count))
+    assert all(part.stop - part.start <= max(1, 12 // max(1, columns)) for part in parts)
 
 
-def test_the_most_frequent_are_the_first() -> None:
-    np.testing.assert_array_equal(select_rows(50, 7, "most_frequent"), np.arange(7))
+def test_slices_are_as_large_as_memory_allows() -> None:
+    assert [part.stop - part.start for part in rows.slices(20_000_000, 2)] == [
+        *[2**22] * 4,
+        20_000_000 - 4 * 2**22,
+    ]
 
 
-@pytest.mark.parametrize(("count", "most"), [(51, 50), (1000, 30), (123_456, 1000), (10**6, 10**5)])
-def test_strata_fill_the_room_and_hold_no_row_twice(count: int, most: int) -> None:
-    rows = select_rows(count, most, "stratified")
-    assert len(rows) == most
-    assert len(np.unique(rows)) == most
-    assert rows[0] == 0
-    assert rows[-1] == count - 1
+def test_rows_are_scaled_to_length_1() -> None:
+    matrix = np.array([[3, 4], [0, -2], [0, 0], [1e-30, 1e-30], [3e30, 4e30]], np.float32)
+    half = np.sqrt(0.5)
+    expected = np.array([[0.6, 0.8], [0, -1], [0, 0], [half, half], [0.6, 0.8]])
+    scaled = rows.unit_rows(matrix)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, expected, rtol=1e-6)
+    np.testing.assert_array_equal(matrix[0], [3, 4])
 
 
-def test_rare_words_have_as_large_a_share_as_frequent_ones() -> None:
-    rows = select_rows(1_000_000, 400, "stratified")
-    counts, _ = np.histogram(rows, [0, 10, 100, 1000, 10**4, 10**5, 10**6])
-    np.testing.assert_array_equal(counts, [10, 78, 78, 78, 78, 78])
+@pytest.mark.filterwarnings("error")
+def test_no_rows_are_no_rows() -> None:
+    assert rows.unit_rows(np.zeros((0, 3))).shape == (0, 3)
+    assert rows.unit_rows(np.zeros((2, 0))).shape == (2, 0)
