@@ -20,6 +20,7 @@ class TfdsExampleGenSpec(types.ComponentSpec):
         "label_feature": ExecutionParameter(type=str, optional=True),
         "data_dir": ExecutionParameter(type=str, optional=True),
         "builder_module": ExecutionParameter(type=str, optional=True),
+        "allow_overlap": ExecutionParameter(type=int),
         "code_digest": ExecutionParameter(type=str),
         # Every ExampleGen of TFX has these; input_config holds the splits.
         standard_component_specs.INPUT_CONFIG_KEY: ExecutionParameter(type=tfx.proto.Input),
@@ -64,6 +65,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
         label_feature: str | None = None,
         data_dir: str | None = None,
         builder_module: str | None = None,
+        allow_overlap: bool = False,
     ):
         """Describes the examples to read; nothing is read before the pipeline runs.
 
@@ -80,6 +82,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
             data_dir: Directory of prepared datasets; None means the environment variable
                 TFDS_DATA_DIR, or else ~/tensorflow_datasets.
             builder_module: Dotted module whose import registers a dataset of your own.
+            allow_overlap: Whether two splits may share examples; if not, the driver refuses them.
 
         Raises:
             ValueError: There are no splits, or TFX does not allow the name of one.
@@ -98,6 +101,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
             label_feature=label_feature,
             data_dir=data_dir,
             builder_module=builder_module,
+            allow_overlap=int(allow_overlap),
             code_digest=source_digest("components.tfds_example_gen"),
             input_config=tfx.proto.Input(
                 splits=[

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -63,12 +64,7 @@ class TextDataset:
             "features": self.features,
             "class_names": self.class_names,
             "splits": {
-                split: [
-                    reader.text_feature,
-                    reader.label_feature,
-                    reader.digest(self.ranges[split]),
-                ]
-                for split, reader in self.readers.items()
+                split: reader.digest(self.ranges[split]) for split, reader in self.readers.items()
             },
             "converter": CONVERTER_VERSION,
         }
@@ -82,6 +78,7 @@ def resolve(
     label_feature: str | None = None,
     data_dir: str | None = None,
     builder_module: str | None = None,
+    allow_overlap: bool = False,
 ) -> TextDataset:
     """Finds or prepares a dataset and checks its features and splits.
 
@@ -92,13 +89,14 @@ def resolve(
         label_feature: Name of the label; None takes the target of the dataset's supervised_keys.
         data_dir: Directory of prepared datasets; see `prepared.load`.
         builder_module: Module whose import registers the dataset; see `prepared.load`.
+        allow_overlap: Whether two splits may share examples.
 
     Returns:
         The dataset. Its files exist; its records have not been read yet.
 
     Raises:
-        ValueError: The dataset, a feature or a split is unknown or unfit; the message says what
-            was found and names what is near.
+        ValueError: The dataset, a feature or a split is unknown or unfit, or two splits overlap;
+            the message says what was found and names what is near.
         FileNotFoundError: The dataset is not prepared and cannot be, or one of its files is
             missing.
     """
@@ -113,6 +111,9 @@ def resolve(
             "`tfds build --file_format=tfrecord`."
         )
     text, label = _text_and_label(name, info, text_feature, label_feature)
+    ranges = {split: _ranges(name, info, split, expression) for split, expression in splits.items()}
+    if not allow_overlap:
+        _require_disjoint(name, splits, ranges)
     return TextDataset(
         name=name,
         version=str(builder.version),
@@ -128,9 +129,7 @@ def resolve(
             )
             for split, expression in splits.items()
         },
-        ranges={
-            split: _ranges(name, info, split, expression) for split, expression in splits.items()
-        },
+        ranges=ranges,
     )
 
 
@@ -191,11 +190,12 @@ def _ranges(
         instructions = info.splits[expression].file_instructions
     except (NotImplementedError, ValueError) as error:
         raise ValueError(f"Dataset {name}: split {split}={expression!r}: {error}") from error
-    if not sum(part.take for part in instructions):
+    # TFDS gives a slice that ends before it begins, such as train[90%:10%], a negative size.
+    if not instructions or any(part.take < 1 for part in instructions):
         sizes = {source: part.num_examples for source, part in info.splits.items()}
         raise ValueError(
-            f"Dataset {name}: split {split}={expression!r} has no examples; expected at least "
-            f"one. The dataset has {sizes}."
+            f"Dataset {name}: split {split}={expression!r} has a slice without examples; expected "
+            f"slices of at least one example. The dataset has {sizes}."
         )
     for part in instructions:
         if not tfds.core.Path(part.filename).exists():
@@ -206,6 +206,24 @@ def _ranges(
     return tuple(
         RecordRange(part.filename, part.skip, part.skip + part.take) for part in instructions
     )
+
+
+def _require_disjoint(
+    name: str, splits: Mapping[str, str], ranges: Mapping[str, Iterable[RecordRange]]
+) -> None:
+    """Refuses splits that share records: a model would be evaluated on what it was trained on."""
+    for first, second in itertools.combinations(splits, 2):
+        shared = sum(
+            max(0, min(one.stop, other.stop) - max(one.start, other.start))
+            for one, other in itertools.product(ranges[first], ranges[second])
+            if one.file == other.file
+        )
+        if shared:
+            raise ValueError(
+                f"Dataset {name}: the splits {first}={splits[first]!r} and "
+                f"{second}={splits[second]!r} share {shared} examples; expected splits without "
+                "common examples. Change them, or set allow_overlap."
+            )
 
 
 def _unknown(what: str, found: str, known: Iterable[str]) -> ValueError:

@@ -41,6 +41,7 @@ def resolve(exec_properties: Mapping[str, Any]) -> dataset.TextDataset:
         label_feature=exec_properties.get("label_feature"),
         data_dir=exec_properties.get("data_dir"),
         builder_module=exec_properties.get("builder_module"),
+        allow_overlap=bool(exec_properties["allow_overlap"]),
     )
 
 
@@ -76,6 +77,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
         examples.split_names = artifact_utils.encode_split_names(list(resolved.ranges))
+        # A new metadata store numbers artifacts from 1 again, and TFX leaves old files in place.
+        if fileio.exists(examples.uri):
+            fileio.rmtree(examples.uri)
         # Outside the splits' directories, so that what a dead worker leaves is not read as data.
         unfinished = os.path.join(examples.uri, "unfinished")
         fileio.makedirs(unfinished)

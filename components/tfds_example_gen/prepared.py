@@ -10,10 +10,14 @@ import urllib.request
 from typing import Any
 
 import tensorflow_datasets as tfds
+from google.protobuf import json_format
 
 _NAME = re.compile(
     r"(?P<name>[a-z0-9_]+)(/(?P<config>[\w.+-]+))?(:(?P<version>(\d+|\*)(\.(\d+|\*)){2}))?"
 )
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/+")
+# TFDS's words for a field, a feature or a file format that it does not know.
+_OF_NEWER_TFDS = re.compile("no field named|Unrecognized FeatureConnector|not a valid FileFormat")
 _PROBE_SECONDS = 10
 
 
@@ -25,8 +29,8 @@ def load(
     Args:
         dataset: 'name', 'name/config' or 'name/config:version'. Without a version, the newest
             prepared one or, if none is prepared, the one that the dataset's code makes.
-        data_dir: Directory of prepared datasets; None means the environment variable
-            TFDS_DATA_DIR, or else ~/tensorflow_datasets.
+        data_dir: Directory of prepared datasets, or its gs:// URI; None means the environment
+            variable TFDS_DATA_DIR, or else ~/tensorflow_datasets.
         builder_module: Dotted module whose import registers the dataset; None for a dataset of
             TFDS, or one that is prepared.
 
@@ -34,7 +38,8 @@ def load(
         A builder that reads the prepared files and does not need the dataset's code.
 
     Raises:
-        ValueError: The dataset is unknown, or its files cannot be loaded.
+        ValueError: The dataset is unknown, its files cannot be loaded, or `data_dir` is a URI that
+            TensorFlow cannot read.
         FileNotFoundError: The dataset is not prepared and cannot be prepared here.
     """
     match = _NAME.fullmatch(dataset)
@@ -52,20 +57,28 @@ def load(
         builder = tfds.builder(requested, data_dir=os.fspath(root))
     except tfds.core.DatasetNotFoundError:
         raise _not_found(dataset, match["name"], root) from None
-    except (AssertionError, OSError, ValueError) as error:
+    except (AssertionError, OSError, ValueError, json_format.ParseError) as error:
         raise _not_loadable(dataset, root, error) from error
     if not builder.is_prepared():
         _prepare(builder, root, builder_module)
     try:
         return tfds.builder_from_directory(builder.data_dir)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, json_format.ParseError) as error:
         raise _not_loadable(dataset, root, error) from error
 
 
 def _root(data_dir: str | None) -> Any:
     """Returns the directory of prepared datasets, absolute because Beam workers read from it."""
     chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return tfds.core.Path(chosen).expanduser().resolve()
+    uri = _URI.match(chosen)
+    if not uri:
+        return tfds.core.Path(chosen).expanduser().resolve()
+    if uri[0] != "gs://":  # TensorFlow has a file system for no other scheme.
+        raise ValueError(
+            f"The data directory {chosen!r} is a URI of the scheme {uri[1]!r}; expected a gs:// "
+            "URI or a directory of this machine."
+        )
+    return tfds.core.Path(chosen)
 
 
 def _import(module: str) -> None:
@@ -97,13 +110,19 @@ def _not_found(dataset: str, name: str, root: Any) -> ValueError:
 
 def _not_loadable(dataset: str, root: Any, error: Exception) -> ValueError:
     # The dataset's code refuses an unknown config or version, and names those that it knows.
-    _, is_refusal_of_name, cause = str(error).rpartition('}": ')
-    advice = (
-        f" If its directory in {root} is incomplete, remove it and run again, or copy it again."
-    )
+    _, of_code, cause = str(error).rpartition('}": ')
+    if of_code:
+        return ValueError(f"Dataset {dataset!r} cannot be loaded: {' '.join(cause.split())}")
+    cause = cause.splitlines()[0]
+    if _OF_NEWER_TFDS.search(cause):
+        return ValueError(
+            f"Dataset {dataset!r} in {root} was prepared by a newer TFDS than the installed "
+            f"{tfds.__version__}: {cause} Upgrade tensorflow-datasets, or prepare the dataset "
+            "again."
+        )
     return ValueError(
-        f"Dataset {dataset!r} cannot be loaded: {' '.join(cause.split())}"
-        f"{'' if is_refusal_of_name else advice}"
+        f"Dataset {dataset!r} in {root} cannot be loaded: {cause} If its directory there is "
+        "incomplete, remove it and run again, or copy it again."
     )
 
 

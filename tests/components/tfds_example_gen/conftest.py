@@ -15,7 +15,7 @@ IMDB = "imdb_reviews/plain_text"
 class _Dataset(  # type: ignore[call-arg]
     tfds.core.GeneratorBasedBuilder, skip_registration=True
 ):
-    """Base of the datasets; ``examples`` is the number of them in the split 'train'."""
+    """Base of the datasets; `examples` is the size of the split 'train'."""
 
     VERSION = tfds.core.Version("1.0.0")
     FEATURES: dict = {}  # noqa: RUF012
@@ -38,7 +38,7 @@ class _Dataset(  # type: ignore[call-arg]
 
 
 class TinyPlain(_Dataset):
-    """The features that the component gives, under the same names: nothing has to change."""
+    """Has exactly the features that the component writes."""
 
     FEATURES = {  # noqa: RUF012
         "text": tfds.features.Text(),
@@ -51,8 +51,18 @@ class TinyPlain(_Dataset):
         return {"text": f"review {index} ä", "label": index % 2}
 
 
+class TinyRated(TinyPlain):
+    """The features of TinyPlain and one more."""
+
+    FEATURES = {**TinyPlain.FEATURES, "stars": np.int64}  # noqa: RUF012
+
+    @staticmethod
+    def example(index: int) -> dict:
+        return {**TinyPlain.example(index), "stars": index % 5}
+
+
 class TinyTopics(_Dataset):
-    """Other names, three classes, a feature too many, no supervised_keys."""
+    """Has other names, three classes, further features and no supervised_keys."""
 
     FEATURES = {  # noqa: RUF012
         "body": tfds.features.Text(),
@@ -76,7 +86,7 @@ class TinyTopics(_Dataset):
 
 
 class TinyUnlabeled(TinyPlain):
-    """Like imdb_reviews: one split without labels; in 'mixed' only the last has none."""
+    """Has a split without labels, as imdb_reviews; in 'mixed' only the last example has none."""
 
     def _split_generators(self, dl_manager: object) -> dict[str, Iterator]:
         return {
@@ -91,7 +101,7 @@ class TinyUnlabeled(TinyPlain):
 
 
 class TinyEmpty(TinyPlain):
-    """One text of the twelve is empty."""
+    """Has one empty text."""
 
     @staticmethod
     def example(index: int) -> dict:
@@ -99,7 +109,7 @@ class TinyEmpty(TinyPlain):
 
 
 class TinyConfigured(TinyPlain):
-    """Two configurations."""
+    """Has two configurations."""
 
     BUILDER_CONFIGS = [  # noqa: RUF012
         tfds.core.BuilderConfig(name="short"),
@@ -109,6 +119,7 @@ class TinyConfigured(TinyPlain):
 
 BUILDERS: dict[str, type[_Dataset]] = {
     "tiny_plain": TinyPlain,
+    "tiny_rated": TinyRated,
     "tiny_topics": TinyTopics,
     "tiny_unlabeled": TinyUnlabeled,
     "tiny_empty": TinyEmpty,
@@ -120,7 +131,7 @@ Prepare = Callable[..., pathlib.Path]
 
 @pytest.fixture
 def builders() -> dict[str, type[_Dataset]]:
-    """The classes of the datasets by name."""
+    """Returns the builder classes by name."""
     return BUILDERS
 
 
@@ -128,7 +139,7 @@ def builders() -> dict[str, type[_Dataset]]:
 def prepare(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """Returns a function that prepares a dataset of this module in a new data_dir.
 
-    Nothing can be downloaded in the test: the way to the network is a closed port.
+    A proxy at a closed port keeps the test from downloading anything.
     """
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -157,7 +168,7 @@ def prepare(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
 
 @pytest.fixture(scope="session")
 def imdb_dir() -> str:
-    """The directory with the real imdb_reviews; skips where there is none."""
+    """Returns the directory with imdb_reviews; skips the test where there is none."""
     data_dir = os.environ.get("TFDS_DATA_DIR", "")
     if not (pathlib.Path(data_dir) / IMDB).is_dir():
         pytest.skip(f"TFDS_DATA_DIR has no {IMDB}")
