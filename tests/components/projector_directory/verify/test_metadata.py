@@ -1,0 +1,69 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from components.projector_directory import Tensor, write
+from tests.components.projector_directory.directories import make_tensor
+from tests.components.projector_directory.verify.conftest import TOKENS
+from tests.components.projector_directory.verify.damage import violations_with
+
+
+def _metadata_violations(export: pathlib.Path, content: bytes) -> list[tuple[int | None, str]]:
+    return violations_with(export, "metadata.tsv", content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"good\nbad\nfilm\nplot\n",
+        b"good\nbad\nfilm\nplot",
+        b"1\n2\n3\n4\n",
+        b"word\tcount\ngood\t007\nbad\t0\nfilm\t 5\nplot\t1e3\n",
+        b"word\tcount\r\ngood\t1\r\nbad\t2\r\nfilm\t3\r\nplot\t4\r\n",
+    ],
+)
+def test_tables_that_are_right(export: pathlib.Path, content: bytes) -> None:
+    assert _metadata_violations(export, content) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "row", "problem"),
+    [
+        (b"word\ngood\nbad\nfilm\nplot\n", None, "5 rows for 4 points: a single column takes no"),
+        (b"a\t1\nb\t2\nc\t3\nd\t4\n", None, "3 rows for 4 points: a first line with tabs"),
+        (b"a\nb\nc\n", None, "3 rows for 4 points"),
+        (b"w\tn\na\t1\nb\t2\n \nc\t3\nd\t4\n", 2, "blank line"),
+        (b"w\tn\na\t1\nb\tb\t2\nc\t3\nd\t4\n", 1, "3 cells for 2 columns"),
+        (b"w\tn\na\t1\nb\nc\t3\nd\t4\n", 1, "1 cells for 2 columns"),
+        (b"w\tn\na\t1\nb\t2\n\t3\nd\t4\n", 2, "column 'w' is empty"),
+        (b"w\tn\na\t1\nb\t2\nc\t \nd\t4\n", 2, "column 'n' is ' ', which becomes 0"),
+        (b"w\tn\na\t1\n007\t2\nc\t3\nd\t4\n", 1, "column 'w' is '007'"),
+        (b"a\nb\n1e3\nd\n", 2, "column 'label' is '1e3'"),
+        (b"0x1F\n1\n2\n3\n", 0, "column 'label' is '0x1F'"),
+        (b"a\nb\rb\nc\nd\n", 1, "carriage return"),
+        (b"a\nb\nc\xff\nd\n", 2, "not UTF-8"),
+        (b"a", None, "hangs"),
+        (b"", None, "hangs"),
+        (b"w\t__next__\na\t1\nb\t2\nc\t3\nd\t0\n", None, "__next__"),
+        (b"w\tw\na\t1\nb\t2\nc\t3\nd\t0\n", None, "2 columns are called 'w'"),
+        (b"w\t\na\t1\nb\t2\nc\t3\nd\t0\n", None, "no name"),
+        (b"a\nb\n" + b"c" * 999_995 + "é\nd\n".encode(), 2, "two chunks of 1,000,000 bytes meet"),
+        (b"a\nb\n" + b"c" * 999_994 + b"\nde", 3, "two chunks of 1,000,000 bytes meet"),
+        (b"a\nb\nc\n" + b"d" * 1_100_000, None, "hangs"),
+    ],
+)
+def test_tables_that_are_shown_wrongly(
+    export: pathlib.Path, content: bytes, row: int | None, problem: str
+) -> None:
+    violations = _metadata_violations(export, content)
+    assert len(violations) == 1
+    assert violations[0][0] == row
+    assert problem in violations[0][1]
+
+
+def test_labels_of_two_tensors_are_reported_once(tmp_path: pathlib.Path) -> None:
+    first = make_tensor(TOKENS, np.eye(4, dtype=np.float32))
+    write(str(tmp_path / "export"), [first, Tensor("other", first.vectors, first.columns)])
+    table = "token\tid\ngood\t1\n\t2\nfilm\t3\nplot\t4\n"
+    assert [row for row, _ in _metadata_violations(tmp_path / "export", table.encode())] == [1]

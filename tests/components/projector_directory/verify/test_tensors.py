@@ -1,0 +1,100 @@
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from components.projector_directory.verify import verify
+from tests.components.projector_directory.verify.damage import (
+    configured,
+    save,
+    without_checkpoint,
+)
+
+
+def _with_nan(export: pathlib.Path) -> None:
+    values = np.ones((4, 4), np.float32)
+    values[2, 1] = np.nan
+    save(export, embedding=values)
+
+
+def _with_one_row(export: pathlib.Path) -> None:
+    save(export, embedding=np.ones((1, 4), np.float32))
+    (export / "metadata.tsv").write_text("word\tn\na\t1\n")
+
+
+def _with_two_columns(export: pathlib.Path) -> None:
+    save(export, embedding=np.ones((4, 2), np.float32))
+
+
+def _with_another_matrix(export: pathlib.Path) -> None:
+    save(export, embedding=np.ones((4, 4), np.float32), kernel=np.ones((4, 3), np.float32))
+
+
+def _with_broken_checkpoint(export: pathlib.Path) -> None:
+    (export / "embedding.ckpt-1.index").write_bytes(b"broken")
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "row", "problem"),
+    [
+        (_with_nan, "embedding.ckpt-1", 2, "NaN"),
+        (_with_one_row, "embedding.ckpt-1", None, "1 rows"),
+        (_with_two_columns, "embedding.ckpt-1", None, "2 columns"),
+        (_with_another_matrix, "projector_config.pbtxt", None, "'kernel/.ATTRIBUTES"),
+        (_with_broken_checkpoint, "embedding.ckpt-1", None, "cannot be read"),
+        (without_checkpoint, "checkpoint", None, "no checkpoint here"),
+    ],
+)
+def test_damage_is_named(
+    export: pathlib.Path,
+    damage: Callable[[pathlib.Path], None],
+    file: str,
+    row: int | None,
+    problem: str,
+) -> None:
+    damage(export)
+    violations = verify(str(export))
+    assert len(violations) == 1
+    assert (violations[0].file, violations[0].row) == (file, row)
+    assert problem in violations[0].problem
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (np.arange(12, dtype=np.float32).tobytes(), "cannot reshape"),
+        (np.zeros(16, np.float32).tobytes(), "could not convert"),
+        (b"1\t2\t3\n4\t5\n", "inhomogeneous"),
+    ],
+)
+def test_tensor_files_that_close_the_tab(
+    export: pathlib.Path, content: bytes, problem: str
+) -> None:
+    without_checkpoint(export)
+    (export / "tensor.bytes").write_bytes(content)
+    configured(
+        'embeddings { tensor_path: "tensor.bytes" metadata_path: "metadata.tsv" '
+        "tensor_shape: [4, 4] }"
+    )(export)
+    (violation,) = verify(str(export))
+    assert (violation.file, violation.row) == ("tensor.bytes", None)
+    assert "no run of this TensorBoard opens" in violation.problem
+    assert problem in violation.problem
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (np.arange(16, dtype=np.float32) - 8).tobytes(),
+        b"1\t2\t3\n" * 4,
+    ],
+)
+def test_tensor_files_that_are_right(export: pathlib.Path, content: bytes) -> None:
+    without_checkpoint(export)
+    (export / "tensor.bytes").write_bytes(content)
+    configured(
+        'embeddings { tensor_path: "tensor.bytes" metadata_path: "metadata.tsv" '
+        "tensor_shape: [4, 4] }"
+    )(export)
+    assert verify(str(export)) == []
