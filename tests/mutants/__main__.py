@@ -8,7 +8,9 @@ processes which the tests start see the mutant as well.
 import argparse
 import ast
 import contextlib
+import gc
 import importlib
+import inspect
 import multiprocessing
 import os
 import pathlib
@@ -25,12 +27,16 @@ import pytest
 from tests.mutants import mutations
 
 _LIBRARIES = (
+    "_hypothesis_pytestplugin",
+    "anyio.pytest_plugin",
     "apache_beam",
     "hypothesis",
     "keras",
     "matplotlib.pyplot",
     "pandas",
     "pyarrow",
+    "pydantic",
+    "pytest_timeout",
     "sklearn.manifold",
     "tensorflow",
     "tensorflow_datasets",
@@ -74,8 +80,8 @@ def _run_tests(copy: str, tests: list[str]) -> None:
         os.dup2(said, stream)
     os.chdir(copy)
     os.environ["PYTHONPATH"] = sys.path[0] = copy
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # Two mutants of a second may have one size.
-    sys.dont_write_bytecode = True
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
         del sys.modules[name]
     markers = "not browser and not docker and not imdb"
@@ -111,8 +117,9 @@ def _score(file: pathlib.Path, copy: str, most: int) -> None:
     limit = _GRACE + 3 * (time.monotonic() - start)
     sample = random.Random(str(file)).sample(found, min(most, len(found)))
     survivors, late = [], 0
-    for edit in sorted(sample, key=lambda edit: edit.line):
+    for second, edit in enumerate(sorted(sample, key=lambda edit: edit.line)):
         mutant.write_text(mutations.mutate(tree, edit))
+        os.utime(mutant, (second, second))  # Bytecode is kept for a size and a second.
         code = _outcome(copy, tests, limit)
         late += code is None
         if code == _SURVIVED:
@@ -135,6 +142,8 @@ def main() -> None:
     options = parser.parse_args()
     for library in _LIBRARIES:
         importlib.import_module(library)
+    inspect.getmodule(main.__code__)  # Looks at all modules the first time, as pydantic does.
+    gc.freeze()  # Leaves these modules out when pytest collects garbage, five times a run.
     with tempfile.TemporaryDirectory() as copy:
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.check_output(listed, text=True).split("\0"):
