@@ -18,6 +18,8 @@ ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 TF_CPP_MIN_LOG_
 WORKDIR /app
 # Whatever uid a cluster gives a step, its group is 0.
 RUN useradd --uid 1000 --gid 0 --home-dir $HOME --create-home tfx && chmod g+rwX $HOME
+# KFP's launcher writes there, before 2.3 without a volume mounted (kubeflow/pipelines#10397).
+RUN mkdir /gcs /minio /s3 && chmod g+rwX /gcs /minio /s3
 COPY --from=environment /app/.venv .venv
 COPY . .
 RUN chmod -R a+rX components pipeline_def schemas && python -m compileall -q components pipeline_def

@@ -2,14 +2,17 @@
 
 A configuration is a YAML file: the one that the environment variable ``PIPELINE_CONFIG`` names, or
 ``pipeline_def/configs/sample.yaml``. A variable ``PIPELINE__SECTION__FIELD`` overrides one value,
-as in ``PIPELINE__TRAINING__EPOCHS=5``; its text is parsed as YAML. Relative paths are relative to
-the working directory. Nothing here imports TensorFlow or TFX, so that a fault is reported at once.
+as in ``PIPELINE__TRAINING__EPOCHS=5``; its text is parsed as YAML. Names that are not in capitals
+keep their case: ``PIPELINE__KUBEFLOW__STEPS__EmbeddingTrainer__CPU=4``. Relative paths are relative
+to the working directory. Nothing here imports TensorFlow or TFX, so that a fault is reported at
+once.
 """
 
 import dataclasses
 import difflib
 import os
 import pathlib
+import re
 from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -38,15 +41,51 @@ def _make_absolute(path: str) -> str:
     return path if "://" in path else str(pathlib.Path(path).absolute())
 
 
+# Of github.com/distribution/reference: HOST:PORT/PATH:TAG or HOST:PORT/PATH@DIGEST.
+_IMAGE = re.compile(
+    r"[a-zA-Z0-9.-]+(:\d+(?=/))?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:(?P<tag>\w[\w.-]{0,127}))?(?P<digest>@sha256:[0-9a-f]{64})?",
+    re.ASCII,
+)
+
+
 def _require_pinned(image: str) -> str:
-    tag = image.rpartition("/")[2].partition(":")[2]
-    if tag in ("", "latest"):  # A digest, image@sha256:…, reads as a tag here.
+    found = _IMAGE.fullmatch(image)
+    if not found:
+        raise ValueError(
+            f"expected an image such as registry.example.com/x:1.0.0, found {image!r}."
+        )
+    if found["tag"] in (None, "latest") and not found["digest"]:
         raise ValueError(
             f"expected an image with a fixed tag or a digest, found {image!r}. "
             "Kubeflow's cache tells code apart by its image alone: name a version, such as "
             f"{image.removesuffix(':latest')}:1.0.0."
         )
     return image
+
+
+_BYTES = {"": 1} | {
+    unit: base ** (power + 1)
+    for base, units in ((1000, "kMGTPE"), (1024, ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")))
+    for power, unit in enumerate(units)
+}
+
+
+def bytes_of(quantity: str) -> float:
+    """Returns a Kubernetes quantity of memory, such as 16Gi or 500M, in bytes.
+
+    Raises:
+        ValueError: It is none, or zero.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", quantity)
+    if not found or found[2] not in _BYTES or not float(found[1]):
+        raise ValueError(f"expected a size such as 16Gi or 500M, found {quantity!r}.")
+    return float(found[1]) * _BYTES[found[2]]
+
+
+def _require_quantity(quantity: str) -> str:
+    bytes_of(quantity)
+    return quantity
 
 
 def _require_seen_by_steps(path: str) -> str:
@@ -68,6 +107,13 @@ def _require_object_store(uri: str) -> str:
 LocalPath = Annotated[str, pydantic.AfterValidator(_require_local)]
 AbsolutePath = Annotated[str, Field(min_length=1), pydantic.AfterValidator(_make_absolute)]
 StepPath = Annotated[str, pydantic.AfterValidator(_require_seen_by_steps)]
+Quantity = Annotated[str, pydantic.AfterValidator(_require_quantity)]
+# Names of Kubernetes: of its objects, of devices and labels, and of a label's value.
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
+QualifiedName = Annotated[
+    str, Field(pattern=r"^([a-z0-9][-a-z0-9.]*/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$")
+]
+LabelValue = Annotated[str, Field(pattern=r"^([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?$")]
 ObjectStoreUri = Annotated[str, pydantic.AfterValidator(_require_object_store)]
 
 
@@ -129,42 +175,63 @@ class Database(_Section):
     """Environment variable that holds the password; ``None``: no password."""
 
 
-class Resources(_Section):
-    """What a step of a cluster gets, at most."""
-
-    cpu: PositiveFloat | None = None
-    """Cores."""
-    memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)?([kMGT]i?|Ki)?$")] | None = None
-    """Bytes, as Kubernetes writes them: ``16Gi``, ``500M``."""
-    accelerator: str | None = None
-    """Kubernetes' name of it, such as ``nvidia.com/gpu``."""
-    accelerators: PositiveInt = 1
-    """How many, if there is an accelerator."""
-
-
 class Volume(_Section):
     """A persistent volume that every step sees."""
 
-    claim: str
+    claim: ObjectName
     """Name of the PersistentVolumeClaim."""
-    mount_path: Annotated[str, Field(pattern="^/")]
+    mount_path: Annotated[str, Field(pattern="^/[^:]")]
 
 
 class Toleration(_Section):
-    """A taint of nodes that the steps may run on; see Kubernetes."""
+    """A taint of nodes that a step may run on all the same."""
 
-    key: str | None = None
+    key: QualifiedName | None = None
+    """Key of the taint; ``None``: every taint, with the operator ``Exists``."""
     operator: Literal["Equal", "Exists"] = "Equal"
-    value: str | None = None
+    value: LabelValue | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint; ``None``: every effect."""
+
+    @pydantic.model_validator(mode="after")
+    def _require_what_kubernetes_does(self) -> "Toleration":
+        # ValidateTolerations of kubernetes/pkg/apis/core/validation/validation.go.
+        if self.operator == "Exists" and self.value:
+            raise ValueError(f"expected no value with the operator Exists, found {self.value!r}.")
+        if self.operator == "Equal" and self.key is None:
+            raise ValueError("expected a key, or the operator Exists to tolerate every taint.")
+        return self
 
 
 class Secret(_Section):
     """A Kubernetes secret that every step has in its environment."""
 
-    name: str
-    environment: dict[str, str]
+    name: ObjectName
+    environment: dict[str, Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]]
     """Environment variable for each key of the secret that is wanted."""
+
+
+class StepSettings(_Section):
+    """Resources and placement of a step on a cluster."""
+
+    cpu: PositiveFloat | None = None
+    """Limit in cores; ``None``: the namespace's default."""
+    memory: Quantity | None = None
+    """Limit in bytes, as Kubernetes writes them: ``16Gi``, ``500M``; ``None``: the namespace's
+    default."""
+    accelerator: QualifiedName | None = None
+    """Kubernetes' name of a device, such as ``nvidia.com/gpu``."""
+    accelerators: PositiveInt = 1
+    """Number of these devices."""
+    node_selector: dict[QualifiedName, LabelValue] = {}
+    """Labels of the nodes that the step may run on."""
+    tolerations: list[Toleration] = []
+    shared_memory: Quantity | None = None
+    """Size of ``/dev/shm``, a part of `memory`; ``None``: the container runtime's, often 64 MB."""
+    retries: NonNegativeInt = 0
+    """Number of times that a failed step is tried again."""
+    caching: bool = True
+    """Whether KFP's cache may serve the step. It never serves ``Dataset``."""
 
 
 class Kubeflow(_Section):
@@ -180,16 +247,32 @@ class Kubeflow(_Section):
     publish_dir: StepPath | None = None
     """The steps' ``publish_dir``."""
     push_destination: StepPath | None = None
-    """Where blessed models are pushed; ``None``: they are not, there is no Pusher."""
+    """Where blessed models are pushed; ``None``: there is no Pusher."""
     baseline_model: ObjectStoreUri | None = None
     """URI of the Model artifact that a new model is compared with; ``None``: with none."""
-    resources: dict[str, Resources] = {}
-    """Of single steps, by the component's name, such as ``EmbeddingTrainer``."""
     volumes: list[Volume] = []
-    node_selector: dict[str, str] = {}
-    """Labels of the nodes that the steps run on."""
-    tolerations: list[Toleration] = []
     secrets: list[Secret] = []
+    defaults: StepSettings = StepSettings()
+    """Settings of every step."""
+    steps: dict[str, StepSettings] = {}
+    """Settings of single steps by name, such as ``EmbeddingTrainer``. Each that is set replaces
+    that of `defaults`."""
+
+    @pydantic.field_validator("volumes")
+    @classmethod
+    def _require_different(cls, volumes: list[Volume]) -> list[Volume]:
+        # KFP names a volume in the pod by its claim.
+        for field in ("claim", "mount_path"):
+            found = [getattr(volume, field) for volume in volumes]
+            if len(set(found)) < len(found):
+                raise ValueError(f"expected a different {field} for each volume, found {found}.")
+        return volumes
+
+    def of_step(self, name: str) -> StepSettings:
+        """Returns the settings of a step: its own over the defaults."""
+        own = self.steps.get(name, StepSettings())
+        changes = {field: getattr(own, field) for field in own.model_fields_set}
+        return self.defaults.model_copy(update=changes)
 
 
 class PipelineConfig(_Section):
@@ -265,7 +348,9 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
     for variable, text in environment.items():
         if not variable.startswith(_OVERRIDE):
             continue
-        *sections, field = variable.removeprefix(_OVERRIDE).lower().split("__")
+        # Keys are lower-case, names of steps are not: a word in capitals is a key.
+        words = variable.removeprefix(_OVERRIDE).split("__")
+        *sections, field = (word.lower() if word.isupper() else word for word in words)
         section = values
         for name in sections:
             section[name] = section.get(name) or {}

@@ -14,7 +14,7 @@ mkdir -p "$store"
 user=$(id -u)
 [ "$user" != 0 ] || { user=1000; chown "$user:0" "$store"; }
 
-variables=$(env | sed -n 's/^\(PIPELINE_[A-Z0-9_]*\)=.*/--env \1/p')
+variables=$(env | sed -n 's/^\(PIPELINE_[A-Za-z0-9_]*\)=.*/--env \1/p')
 # shellcheck disable=SC2086 # The variables are words.
 exec docker run --rm --network host \
     --user "$user:0" --group-add "$(stat -c %g "$socket")" \

@@ -11,7 +11,7 @@ import yaml
 
 from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
 from pipeline_def.config import PipelineConfig, load
-from pipeline_def.kubeflow.client import Cluster, ClusterError, unique_name
+from pipeline_def.kubeflow.client import Cluster, ClusterError, Launch, six_fields, unique_name
 from pipeline_def.kubeflow.wait_for_run import failed_step, wait_for_run
 
 _HOST = "KF_PIPELINES_ENDPOINT"  # The variable that kfp reads.
@@ -73,8 +73,22 @@ def _parser() -> argparse.ArgumentParser:
         help="URI of the directory for the run's outputs. Default: kubeflow.pipeline_root",
     )
     submitting.add_argument(
+        "--cron",
+        metavar='"MINUTE HOUR DAY MONTH WEEKDAY"',
+        help="Run it at these times, in UTC, in place of once; replaces the recurring run NAME.",
+    )
+    submitting.add_argument(
+        "--disable", action="store_true", help="With --cron: create it, but do not start it yet."
+    )
+    submitting.add_argument(
         "--wait", action="store_true", help="Wait for the run; exit with 1 if it fails."
     )
+
+    recurring = commands.add_parser(
+        "recurring", parents=[cluster], help="List the recurring runs, or delete one."
+    )
+    recurring.set_defaults(command=_recurring)
+    recurring.add_argument("--delete", metavar="NAME", help="Delete the recurring run NAME.")
     return parser
 
 
@@ -107,16 +121,41 @@ def _upload(options: argparse.Namespace) -> int:
 
 
 def _submit(options: argparse.Namespace) -> int:
+    if options.disable and not options.cron:
+        raise ValueError("--disable: expected --cron with it; there is nothing else to disable.")
+    if options.cron and options.wait:
+        raise ValueError("--wait: a recurring run has no end to wait for.")
+    cron = six_fields(options.cron) if options.cron else None
     cluster = _cluster(options)
     config, pipeline = _compiled()
-    run_id = cluster.start(
+    launch = Launch(
         cluster.upload(pipeline, config.name),
-        unique_name(config.name),
         options.experiment,
         options.pipeline_root or config.kubeflow.pipeline_root,
         options.service_account,
     )
+    if cron:
+        cluster.repeat(launch, config.name, cron, enabled=not options.disable)
+        return _list_recurring(cluster)
+    run_id = cluster.start(launch, unique_name(config.name))
     return _wait(cluster, run_id, pipeline) if options.wait else 0
+
+
+def _recurring(options: argparse.Namespace) -> int:
+    cluster = _cluster(options)
+    if options.delete:
+        runs = cluster.recurring(options.delete)
+        if not runs:
+            raise ValueError(f"--delete: there is no recurring run {options.delete!r}.")
+        cluster.delete_recurring(runs)
+    return _list_recurring(cluster)
+
+
+def _list_recurring(cluster: Cluster) -> int:
+    for run in cluster.recurring():
+        cron = run.trigger.cron_schedule.cron if run.trigger.cron_schedule else "at intervals"
+        print(f"{run.display_name:<20} {cron:<20} {run.status.lower()}")
+    return 0
 
 
 def _wait(cluster: Cluster, run_id: str, pipeline: str) -> int:

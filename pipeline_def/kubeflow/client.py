@@ -1,19 +1,25 @@
 """Talks to a Kubeflow Pipelines installation through kfp.Client, and puts its errors into words."""
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
 import pathlib
+import re
 import ssl
 import tempfile
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import kfp
 import kfp_server_api
 import urllib3
 from kfp.client import set_volume_credentials
+
+# The API server judges an uploaded pipeline when it makes a workflow of it, and answers 500.
+_BAD_PIPELINE = re.compile("Failed to (validate|generate|compile|unmarshal)|unknown field")
 
 
 class ClusterError(Exception):
@@ -28,8 +34,29 @@ class ClusterError(Exception):
         self.status = status
 
 
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """What to run, and how.
+
+    Attributes:
+        version: The version of a pipeline.
+        experiment: Name of the experiment that the run belongs to; created if it is new.
+        pipeline_root: URI of a directory for the outputs; None for the cluster's default.
+        service_account: The Kubernetes service account of the steps; None for the cluster's
+            default.
+    """
+
+    version: kfp_server_api.V2beta1PipelineVersion
+    experiment: str = "Default"
+    pipeline_root: str | None = None
+    service_account: str | None = None
+
+
 class Cluster:
-    """A Kubeflow Pipelines installation, as one user sees it."""
+    """A Kubeflow Pipelines installation, as one user sees it.
+
+    Every method raises a ClusterError if the installation refuses something or does not answer.
+    """
 
     def __init__(
         self, host: str, namespace: str | None = None, token_file: pathlib.Path | None = None
@@ -40,10 +67,6 @@ class Cluster:
             host: Address of its user interface, such as https://kubeflow.example.com/pipeline.
             namespace: The Kubernetes namespace of the user, where each user has one.
             token_file: A file with a bearer token. It is read for each request, as tokens expire.
-
-        Raises:
-            ClusterError: The installation cannot be reached, is something else, refuses the user,
-                or requires a namespace.
         """
         self._host = _address(host)
         self._namespace = namespace
@@ -64,18 +87,7 @@ class Cluster:
             )
 
     def upload(self, pipeline: str, name: str) -> kfp_server_api.V2beta1PipelineVersion:
-        """Uploads a pipeline, as a new version if the installation knows its name.
-
-        Args:
-            pipeline: The compiled pipeline, YAML.
-            name: Its name.
-
-        Returns:
-            The version.
-
-        Raises:
-            ClusterError: The installation refuses it.
-        """
+        """Uploads a compiled pipeline, as a new version if the installation knows its name."""
         with self._errors_in_words(), tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, f"{name}.yaml")
             pathlib.Path(path).write_text(pipeline, encoding="utf-8")
@@ -89,58 +101,67 @@ class Cluster:
             new = self._client.upload_pipeline(path, name, namespace=self._namespace)
             return self._client.list_pipeline_versions(new.pipeline_id).pipeline_versions[0]
 
-    def start(
-        self,
-        version: kfp_server_api.V2beta1PipelineVersion,
-        name: str,
-        experiment: str = "Default",
-        pipeline_root: str | None = None,
-        service_account: str | None = None,
-    ) -> str:
-        """Starts a run.
-
-        Args:
-            version: What to run.
-            name: Name of the run.
-            experiment: Name of the experiment that the run belongs to; created if it is new.
-            pipeline_root: URI of a directory for the outputs; None for the cluster's default.
-            service_account: The Kubernetes service account of the steps; None for the cluster's
-                default.
-
-        Returns:
-            The id of the run.
-
-        Raises:
-            ClusterError: The installation does not start it.
-        """
+    def start(self, launch: Launch, name: str) -> str:
+        """Starts a run of a name and returns its id."""
         with self._errors_in_words():
-            group = self._client.create_experiment(experiment, namespace=self._namespace)
-            run = self._client.run_pipeline(
-                group.experiment_id,
-                name,
-                pipeline_id=version.pipeline_id,
-                version_id=version.pipeline_version_id,
-                pipeline_root=pipeline_root,
-                service_account=service_account,
-            )
-            return str(run.run_id)
+            return str(self._client.run_pipeline(job_name=name, **self._arguments(launch)).run_id)
 
     def run(self, run_id: str) -> kfp_server_api.V2beta1Run:
-        """Returns the present state of a run.
-
-        Args:
-            run_id: Its id.
-
-        Returns:
-            The run.
-
-        Raises:
-            ClusterError: There is no such run, or no answer.
-        """
+        """Returns the present state of a run."""
         with self._errors_in_words():
             return self._client.get_run(run_id)
 
-    def _require_health(self, credentials: object, certificates: str | None) -> None:
+    def repeat(self, launch: Launch, name: str, cron: str, enabled: bool = True) -> None:
+        """Creates a recurring run, in place of those of the same name.
+
+        Args:
+            launch: What to run.
+            name: Name of the recurring run.
+            cron: Six fields, see `six_fields`.
+            enabled: Whether it starts runs from now on.
+        """
+        with self._errors_in_words():
+            before = self.recurring(name)
+            self._client.create_recurring_run(
+                job_name=name,
+                cron_expression=cron,
+                no_catchup=True,  # Runs that were missed would all see the same data.
+                enabled=enabled,
+                **self._arguments(launch),
+            )
+            self.delete_recurring(before)
+
+    def recurring(self, name: str | None = None) -> list[kfp_server_api.V2beta1RecurringRun]:
+        """Returns the recurring runs, all or those of a name."""
+        found: list[kfp_server_api.V2beta1RecurringRun] = []
+        token = ""
+        with self._errors_in_words():
+            while True:
+                page = self._client.list_recurring_runs(
+                    page_token=token, page_size=100, namespace=self._namespace
+                )
+                found += page.recurring_runs or []
+                token = page.next_page_token
+                if not token:
+                    return [run for run in found if name in (None, run.display_name)]
+
+    def delete_recurring(self, runs: Iterable[kfp_server_api.V2beta1RecurringRun]) -> None:
+        """Deletes recurring runs."""
+        with self._errors_in_words():
+            for run in runs:
+                self._client.delete_recurring_run(run.recurring_run_id)
+
+    def _arguments(self, launch: Launch) -> dict[str, Any]:
+        group = self._client.create_experiment(launch.experiment, namespace=self._namespace)
+        return {
+            "experiment_id": group.experiment_id,
+            "pipeline_id": launch.version.pipeline_id,
+            "version_id": launch.version.pipeline_version_id,
+            "pipeline_root": launch.pipeline_root,
+            "service_account": launch.service_account,
+        }
+
+    def _require_health(self, credentials: Any, certificates: str | None) -> None:
         # kfp.Client asks the same, but five times over 25 seconds, with a traceback for each.
         configuration = kfp_server_api.Configuration(host=self._host)
         configuration.ssl_ca_cert = certificates
@@ -171,6 +192,12 @@ class Cluster:
                 if self._token_file:
                     advice = f"; the token in {self._token_file} may have expired."
             said = _message(error.body or "") or error.reason
+            if error.status == 500 and _BAD_PIPELINE.search(said):
+                raise ClusterError(
+                    f"{self._host} cannot run the compiled pipeline: {said}. The fault is in the "
+                    "YAML; see it with 'python -m pipeline_def.kubeflow compile --output -'.",
+                    400,
+                ) from error
             raise ClusterError(
                 f"{self._host} answered {error.status}: {said}{advice}", error.status
             ) from error
@@ -181,6 +208,26 @@ class Cluster:
 def unique_name(name: str) -> str:
     """Appends the time to a name: Kubernetes accepts lower-case letters, digits and hyphens."""
     return f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S-%f}"
+
+
+def six_fields(cron: str) -> str:
+    """Returns a cron expression as KFP takes it, with the seconds first.
+
+    KFP reads five fields as well, but as seconds, minute, hour, …: "0 3 * * *" would run at three
+    minutes past every hour (kubeflow/kubeflow#5306).
+
+    Args:
+        cron: Minute, hour, day of the month, month and day of the week.
+
+    Raises:
+        ValueError: There are more fields, or fewer.
+    """
+    if len(cron.split()) != 5:
+        raise ValueError(
+            "--cron: expected five fields, minute, hour, day of the month, month and day of the "
+            f"week, such as '0 3 * * *'; found {cron!r}."
+        )
+    return f"0 {cron}"
 
 
 def _address(host: str) -> str:

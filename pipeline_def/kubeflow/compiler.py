@@ -4,11 +4,10 @@ TFX's KubeflowV2DagRunner compiles for Vertex AI. `rewrite` changes its result i
 server and launcher accept; the README of this package gives the reason for each change.
 """
 
-import copy
 import difflib
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import yaml
@@ -21,7 +20,7 @@ from tfx.utils import name_utils
 
 from components import EmbeddingProjection, TfdsExampleGen
 from components.tfds_example_gen.driver import Driver
-from pipeline_def.config import ConfigError, Kubeflow, PipelineConfig, Resources
+from pipeline_def.config import ConfigError, Kubeflow, PipelineConfig, StepSettings, bytes_of
 from pipeline_def.kubeflow import VISUALIZATION, artifact_types
 from pipeline_def.pipeline import DeploymentTarget, create_pipeline
 
@@ -33,13 +32,6 @@ DATASET_STEP = "Dataset"
 _RESOLVED_BY_DRIVER = ("dataset", example_gen_utils.FINGERPRINT_PROPERTY_NAME)
 
 _IMPORTED = "artifact"
-
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-}
 
 
 def compile_pipeline(config: PipelineConfig) -> str:
@@ -79,12 +71,10 @@ def compile_pipeline(config: PipelineConfig) -> str:
     spec = json_format.ParseDict(compiled, ir.PipelineSpec())
     deployment = json_format.ParseDict(compiled["deploymentSpec"], ir.PipelineDeploymentConfig())
     rewrite(spec, deployment, pipeline)
-    _set_resources(deployment, settings.resources)
+    kubernetes = _set_up_steps(spec, deployment, settings)
     spec.deployment_spec.Clear()
     spec.deployment_spec.update(json_format.MessageToDict(deployment))
-    return yaml.safe_dump_all(
-        [json_format.MessageToDict(spec), *_platform_spec(deployment, settings)]
-    )
+    return yaml.safe_dump_all([json_format.MessageToDict(spec), *kubernetes])
 
 
 def _as_seen_by_steps(config: PipelineConfig) -> PipelineConfig:
@@ -138,39 +128,87 @@ def _baseline(settings: Kubeflow) -> tfx.dsl.Importer | None:
     ).with_id("BaselineModel")
 
 
-def _set_resources(
-    deployment: ir.PipelineDeploymentConfig, resources: dict[str, Resources]
-) -> None:
-    """Sets the limits of the steps' containers."""
-    containers = _containers(deployment)
-    for name, wanted in resources.items():
-        if name not in containers:
-            near = difflib.get_close_matches(name, containers, n=1) or sorted(containers)
-            raise ConfigError(
-                f"kubeflow.resources.{name}: there is no such step. "
-                f"Did you mean {' or '.join(near)}?"
-            )
-        limits = containers[name].resources
-        if wanted.cpu:
-            limits.cpu_limit = wanted.cpu
-        if wanted.memory:
-            number = wanted.memory.rstrip("kKMGTi")
-            unit = wanted.memory.removeprefix(number)
-            limits.memory_limit = float(number) * _UNITS[unit] / _UNITS["G"]
-        if wanted.accelerator:
-            limits.accelerator.type = wanted.accelerator
-            limits.accelerator.count = wanted.accelerators
+def _set_up_steps(
+    spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig, settings: Kubeflow
+) -> list[dict[str, Any]]:
+    """Sets what KFP knows of each step; returns a document of what only Kubernetes knows, if any.
 
-
-def _containers(
-    deployment: ir.PipelineDeploymentConfig,
-) -> dict[str, ir.PipelineDeploymentConfig.PipelineContainerSpec]:
-    """Returns the containers of a rewritten pipeline by the names of their steps."""
-    return {
+    The document stays a plain dictionary: Python 3.10 has no kfp-kubernetes with all its fields.
+    """
+    containers = {
         label.removeprefix("exec-"): executor.container
         for label, executor in deployment.executors.items()
         if executor.HasField("container")
     }
+    _require_known(settings.steps, containers)
+    kubernetes = {}
+    for name, container in containers.items():
+        step, task = settings.of_step(name), spec.root.dag.tasks[name]
+        if not step.caching:
+            task.ClearField("caching_options")
+        if step.retries:
+            task.retry_policy.max_retry_count = step.retries
+        if step.cpu:
+            container.resources.cpu_limit = step.cpu
+        if step.memory:
+            container.resources.memory_limit = bytes_of(step.memory) / 1e9
+        if step.accelerator:
+            container.resources.accelerator.type = step.accelerator
+            container.resources.accelerator.count = step.accelerators
+        kubernetes[f"exec-{name}"] = _kubernetes(settings, step)
+    executors = {label: wanted for label, wanted in kubernetes.items() if wanted}
+    if not executors:
+        return []
+    return [{"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
+
+
+def _require_known(steps: Mapping[str, StepSettings], known: Collection[str]) -> None:
+    for name in steps:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or sorted(known)
+            raise ConfigError(
+                f"kubeflow.steps.{name}: there is no such step. Did you mean {' or '.join(near)}?"
+            )
+    dataset = steps.get(DATASET_STEP)
+    if dataset and dataset.caching and "caching" in dataset.model_fields_set:
+        raise ConfigError(
+            f"kubeflow.steps.{DATASET_STEP}.caching: expected false, found true. The step looks "
+            "for changed data, which it would no longer find."
+        )
+
+
+def _kubernetes(settings: Kubeflow, step: StepSettings) -> dict[str, Any]:
+    """Returns the fields of a KubernetesExecutorConfig, see kubernetes_executor_config.proto."""
+    wanted: dict[str, Any] = {
+        "pvcMount": [
+            {"constant": volume.claim, "mountPath": volume.mount_path}
+            for volume in settings.volumes
+        ],
+        "secretAsEnv": [
+            {
+                "secretName": secret.name,
+                "keyToEnv": [
+                    {"secretKey": key, "envVar": variable}
+                    for key, variable in secret.environment.items()
+                ],
+            }
+            for secret in settings.secrets
+        ],
+        "nodeSelector": step.node_selector and {"labels": dict(step.node_selector)},
+        "tolerations": [
+            toleration.model_dump(exclude_none=True) for toleration in step.tolerations
+        ],
+        "emptyDirMounts": step.shared_memory
+        and [
+            {
+                "volumeName": "shared-memory",
+                "mountPath": "/dev/shm",
+                "medium": "Memory",
+                "sizeLimit": step.shared_memory,
+            }
+        ],
+    }
+    return {key: value for key, value in wanted.items() if value}
 
 
 def rewrite(
@@ -254,6 +292,8 @@ def _rename(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -> N
     for component in spec.components.values():
         component.executor_label = _executor_label(component.executor_label)
     _rename_keys(tasks, _argo_name)
+    for name, task in tasks.items():
+        task.task_info.name = name
     _rename_keys(spec.components, _component_name)
     _rename_keys(deployment.executors, _executor_label)
 
@@ -275,34 +315,3 @@ def _rename_keys(messages: Any, rename: Callable[[str], str]) -> None:
     for key in [key for key in messages if rename(key) != key]:
         messages[rename(key)].CopyFrom(messages[key])
         del messages[key]
-
-
-def _platform_spec(
-    deployment: ir.PipelineDeploymentConfig, settings: Kubeflow
-) -> list[dict[str, Any]]:
-    """Returns the second document; see KFP's kubernetes_executor_config.proto."""
-    wanted: dict[str, Any] = {
-        "pvcMount": [
-            {"constant": volume.claim, "mountPath": volume.mount_path}
-            for volume in settings.volumes
-        ],
-        "nodeSelector": settings.node_selector and {"labels": settings.node_selector},
-        "tolerations": [
-            toleration.model_dump(exclude_none=True) for toleration in settings.tolerations
-        ],
-        "secretAsEnv": [
-            {
-                "secretName": secret.name,
-                "keyToEnv": [
-                    {"secretKey": key, "envVar": variable}
-                    for key, variable in secret.environment.items()
-                ],
-            }
-            for secret in settings.secrets
-        ],
-    }
-    wanted = {key: value for key, value in wanted.items() if value}
-    if not wanted:
-        return []
-    executors = {f"exec-{name}": copy.deepcopy(wanted) for name in _containers(deployment)}
-    return [{"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]

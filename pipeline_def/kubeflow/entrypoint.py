@@ -44,9 +44,7 @@ def main(argv: Sequence[str]) -> None:
     """Runs one step.
 
     Args:
-        argv: What the compiler wrote: ``--executor_class_path`` or ``--driver_class_path``,
-            ``--json_serialized_invocation_args``, ``--json_serialized_inputs_spec_args``, and
-            arguments for Beam.
+        argv: What the compiler wrote, and arguments for Beam.
     """
     parser = argparse.ArgumentParser(prog="pipeline_def.kubeflow.entrypoint", allow_abbrev=False)
     what = parser.add_mutually_exclusive_group(required=True)
@@ -77,16 +75,7 @@ def main(argv: Sequence[str]) -> None:
 def run_driver(
     class_path: str, executor_input: ir.ExecutorInput, inputs_spec: ir.ComponentInputsSpec
 ) -> ir.ExecutorOutput:
-    """Runs the part of a TFX driver that resolves execution properties.
-
-    Args:
-        class_path: Of the driver.
-        executor_input: The step, with the execution properties as its parameters.
-        inputs_spec: The types of its inputs.
-
-    Returns:
-        Those of the resolved properties that are output parameters of the step.
-    """
+    """Returns, as output parameters, the execution properties that a TFX driver resolves."""
     parameters = executor_input.inputs.parameter_values
     properties = tfx_utils.parse_execution_properties(parameters, {}, inputs_spec)
     driver = import_utils.import_class_by_path(class_path)(None)
@@ -103,17 +92,7 @@ def run_executor(
     inputs_spec: ir.ComponentInputsSpec,
     beam_arguments: Sequence[str] = (),
 ) -> ir.ExecutorOutput:
-    """Runs a TFX executor.
-
-    Args:
-        class_path: Of the executor.
-        executor_input: The step, as KFP's driver makes it.
-        inputs_spec: The types of its inputs.
-        beam_arguments: For executors that use Beam.
-
-    Returns:
-        What KFP's launcher takes: the output artifacts, with their original URIs.
-    """
+    """Runs a TFX executor and returns its output artifacts as KFP's launcher takes them."""
     step = for_tfx(executor_input, inputs_spec)
     written = pathlib.Path(step.outputs.output_file)
     written.parent.mkdir(parents=True, exist_ok=True)
@@ -132,16 +111,11 @@ def run_executor(
 def for_tfx(
     executor_input: ir.ExecutorInput, inputs_spec: ir.ComponentInputsSpec
 ) -> ir.ExecutorInput:
-    """Makes the ExecutorInput of KFP's driver one that TFX understands.
+    """Returns a copy of what KFP's driver passes, as TFX understands it.
 
-    Args:
-        executor_input: The driver's; not changed.
-        inputs_spec: The types of the inputs.
-
-    Returns:
-        A copy with types of inputs, TFX's outputs alone and local paths for URIs; the parent
-        directories of the outputs have been made. TFX is to write to another output file beside
-        the launcher's, which must not see a half-finished one.
+    Inputs have their types, outputs are TFX's own, URIs are local paths, and the parent directories
+    of the outputs exist. The output file is another one beside the launcher's, which must not see
+    an unfinished file.
     """
     step = ir.ExecutorInput()
     step.CopyFrom(executor_input)
@@ -160,14 +134,9 @@ def for_tfx(
 
 
 def for_launcher(output: ir.ExecutorOutput, executor_input: ir.ExecutorInput) -> ir.ExecutorOutput:
-    """Makes the ExecutorOutput of TFX one that KFP's launcher takes.
+    """Changes, in place, the output of TFX into what KFP's launcher takes, and returns it.
 
-    Args:
-        output: TFX's; changed in place.
-        executor_input: The driver's, which knows the URIs.
-
-    Returns:
-        The same, with the original URIs, in metadata as well, and without null metadata.
+    It gets the original URIs, in metadata as well, and loses null metadata.
     """
     known = [*_artifacts(executor_input.inputs), *_artifacts(executor_input.outputs)]
     uris = {local_path(artifact.uri): artifact.uri for artifact in known}
@@ -183,14 +152,7 @@ def for_launcher(output: ir.ExecutorOutput, executor_input: ir.ExecutorInput) ->
 
 
 def local_path(uri: str) -> str:
-    """Says where KFP's launcher has the content of a URI.
-
-    Args:
-        uri: ``gs://…``, ``s3://…`` or ``minio://…``; any other is returned as it is.
-
-    Returns:
-        A path of the container.
-    """
+    """Returns the path of the container where KFP's launcher keeps the content of a URI."""
     for scheme, directory in _LOCAL_DIRECTORIES.items():
         if uri.startswith(scheme):
             return directory + uri.removeprefix(scheme)

@@ -16,6 +16,7 @@ from components.vectors.saved_embedding import read_embedding
 from tests.tensorboard import TensorBoard
 
 PROJECT = pathlib.Path(__file__).parents[2]
+IMAGE = "tfx-embedding-projector:test"
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,7 +32,7 @@ def run(**variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "kubeflow-local"],
         cwd=PROJECT,
-        env={**os.environ, **variables},
+        env={**os.environ, "IMAGE": IMAGE, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -51,6 +52,7 @@ def test_it_ends_in_a_projection_of_the_model() -> None:
     model = projection.parents[1] / "EmbeddingTrainer" / "model"
     saved_model = path_utils.serving_model_path(str(model))
     tokens = read_served_vocabulary(saved_model)
+    assert tokens is not None
     assert len(tokens) > 100
     _, matrix = read_embedding(saved_model)
     matrix = matrix[FIRST_TOKEN_ID:][: len(tokens)]
@@ -64,6 +66,12 @@ def test_it_ends_in_a_projection_of_the_model() -> None:
     shown = [(metadata.unescape(row[token]), int(row[token_id])) for row in rows]
     assert shown == [(word, FIRST_TOKEN_ID + rank) for rank, word in enumerate(tokens)]
     np.testing.assert_array_equal(vectors.reshape(len(tokens), -1), matrix[: len(tokens)])
+
+
+def test_any_user_of_group_0_writes_where_the_launcher_does() -> None:
+    subprocess.run(["make", "image"], cwd=PROJECT, env={**os.environ, "IMAGE": IMAGE}, check=True)
+    command = ["docker", "run", "--rm", "--network", "host", "--user", "4711:0", IMAGE]
+    subprocess.run([*command, "mkdir", "/gcs/a", "/minio/a", "/s3/a"], check=True)
 
 
 def test_a_step_that_fails_fails_the_run() -> None:

@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from pipeline_def.config import ConfigError, load
+from pipeline_def.config import ConfigError, bytes_of, load
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "pipeline_def" / "configs"
 MINIMAL = """
@@ -92,14 +92,41 @@ def test_variables_override_single_values(tmp_path: pathlib.Path) -> None:
         ("kubeflow: {data_dir: output/tfds}", "kubeflow.data_dir: expected a path in the steps'"),
         ("kubeflow: {data_dir: 's3://x'}", "or a gs:// URI; found 's3://x'."),
         ("kubeflow: {baseline_model: /m}", "expected a gs://, s3:// or minio:// URI, found '/m'."),
+        ("kubeflow: {image: 'registry/Project:1'}", "kubeflow.image: expected an image such as"),
+        ("kubeflow: {image: 'a b:1'}", "kubeflow.image: expected an image such as"),
         (
-            "kubeflow: {resources: {Transform: {memroy: 1G}}}",
-            "kubeflow.resources.Transform.memroy: there is no such key. Did you mean memory?",
+            "kubeflow: {steps: {Transform: {memroy: 1G}}}",
+            "kubeflow.steps.Transform.memroy: there is no such key. Did you mean memory?",
+        ),
+        ("kubeflow: {defaults: {memory: 16ki}}", "kubeflow.defaults.memory: expected a size such"),
+        ("kubeflow: {defaults: {memory: 1 GB}}", "expected a size such as 16Gi or 500M, found '1"),
+        ("kubeflow: {defaults: {memory: 0Gi}}", "expected a size such as 16Gi or 500M, found '0G"),
+        ("kubeflow: {defaults: {memory: -1Gi}}", "kubeflow.defaults.memory: expected a size such"),
+        ("kubeflow: {defaults: {cpu: 0}}", "kubeflow.defaults.cpu: Input should be greater than"),
+        ("kubeflow: {defaults: {shared_memory: 1}}", "kubeflow.defaults.shared_memory: Input sho"),
+        ("kubeflow: {defaults: {retries: -1}}", "kubeflow.defaults.retries: Input should be gre"),
+        ("kubeflow: {defaults: {accelerator: 'nvidia gpu'}}", "kubeflow.defaults.accelerator: Str"),
+        ("kubeflow: {defaults: {node_selector: {pool: true}}}", "node_selector.pool: Input shoul"),
+        ("kubeflow: {defaults: {node_selector: {pool: a b}}}", "node_selector.pool: String shoul"),
+        (
+            "kubeflow: {defaults: {tolerations: [{key: a, operator: Exists, value: b}]}}",
+            "kubeflow.defaults.tolerations.0: expected no value with the operator Exists, found",
         ),
         (
-            "kubeflow: {resources: {Transform: {memory: 1 GB}}}",
-            "kubeflow.resources.Transform.memory: String should match pattern",
+            "kubeflow: {defaults: {tolerations: [{effect: NoSchedule}]}}",
+            "kubeflow.defaults.tolerations.0: expected a key, or the operator Exists",
         ),
+        ("kubeflow: {volumes: [{claim: a, mount_path: data}]}", "volumes.0.mount_path: String sh"),
+        ("kubeflow: {volumes: [{claim: A_b, mount_path: /data}]}", "volumes.0.claim: String shou"),
+        (
+            "kubeflow: {volumes: [{claim: a, mount_path: /b}, {claim: a, mount_path: /c}]}",
+            "kubeflow.volumes: expected a different claim for each volume, found ['a', 'a'].",
+        ),
+        (
+            "kubeflow: {volumes: [{claim: a, mount_path: /b}, {claim: c, mount_path: /b}]}",
+            "kubeflow.volumes: expected a different mount_path for each volume",
+        ),
+        ("kubeflow: {secrets: [{name: a, environment: {k: A-B}}]}", "environment.k: String shoul"),
         (
             "kubeflow: {volumes: [{claim: a, mount_path: /b}, {claims: a, mount_path: /b}]}",
             "kubeflow.volumes.1.claims: there is no such key. Did you mean claim?",
@@ -119,6 +146,23 @@ def test_faults_are_named(tmp_path: pathlib.Path, addition: str, complaint: str)
 def test_an_image_of_one_version(tmp_path: pathlib.Path, image: str) -> None:
     environment = written(tmp_path, MINIMAL) | {"PIPELINE__KUBEFLOW__IMAGE": image}
     assert load(environment).kubeflow.image == image
+
+
+def test_an_overriding_variable_of_a_step(tmp_path: pathlib.Path) -> None:
+    environment = written(tmp_path, MINIMAL) | {
+        "PIPELINE__KUBEFLOW__STEPS__EmbeddingTrainer__CPU": "4",
+        "PIPELINE__KUBEFLOW__STEPS__EmbeddingTrainer__NODE_SELECTOR__pool": "gpu",
+        "PIPELINE__KUBEFLOW__DEFAULTS__MEMORY": "1Gi",
+    }
+    step = load(environment).kubeflow.of_step("EmbeddingTrainer")
+    assert (step.cpu, step.memory, step.node_selector) == (4, "1Gi", {"pool": "gpu"})
+
+
+@pytest.mark.parametrize(
+    ("quantity", "size"), [("16Gi", 16 * 2**30), ("500M", 5e8), ("1.5k", 1500), ("7", 7)]
+)
+def test_quantities(quantity: str, size: float) -> None:
+    assert bytes_of(quantity) == size
 
 
 def test_an_overriding_variable_with_an_unknown_key_is_refused(tmp_path: pathlib.Path) -> None:

@@ -1,16 +1,15 @@
-"""KFP's driver and launcher in small: runs a compiled pipeline, a process for each step.
+"""KFP's driver and launcher in small: runs the steps of a compiled pipeline in this process.
 
-Each function says of which one of kubeflow/pipelines (at 7b70c7b) it does the work. The object
-store is a directory; of it a step sees only what the launcher downloads for it.
+Each function names the one of kubeflow/pipelines whose work it does, as seen when the real driver
+and launcher of 2.17.0 ran the sample (2026-11-26). The object store is a directory. A step sees
+only what the launcher downloads for it.
 """
 
-import contextlib
 import dataclasses
+import graphlib
 import json
 import pathlib
 import shutil
-import subprocess
-import sys
 import uuid
 from typing import Any
 
@@ -18,9 +17,11 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 
+from pipeline_def.kubeflow import entrypoint
+
 RUN = "3f1f0b7c-5a4e-4f0b-9c55-2f8f4a3f9f11"
-# Where the launcher keeps minio://BUCKET/…
-LAUNCHER = pathlib.Path("/minio")
+# The driver adds the first from 2.5 on and the second, for each iteration of a loop, from 2.16.1.
+LOGS = ("executor-logs", "executor-logs-0")
 
 
 @dataclasses.dataclass
@@ -30,33 +31,24 @@ class Cluster:
     Attributes:
         text: The compiled pipeline.
         store: The object store.
-        bucket: Name of its one bucket.
+        local: Directory in place of the container's /minio, where the launcher keeps
+            minio://BUCKET/….
         outputs: For each task that ran, its artifacts and parameters as ML Metadata has them.
     """
 
     text: str
     store: pathlib.Path
-    bucket: str
+    local: pathlib.Path
     outputs: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.spec = next(yaml.safe_load_all(self.text))
         self.tasks = self.spec["root"]["dag"]["tasks"]
 
-    @property
-    def local(self) -> pathlib.Path:
-        return LAUNCHER / self.bucket
-
     def order(self) -> list[str]:
         """The tasks, each after those that it depends on."""
-        done: list[str] = []
-        while len(done) < len(self.tasks):
-            done += [
-                name
-                for name, task in self.tasks.items()
-                if name not in done and set(task.get("dependentTasks", [])) <= set(done)
-            ]
-        return done
+        graph = {name: task.get("dependentTasks", []) for name, task in self.tasks.items()}
+        return list(graphlib.TopologicalSorter(graph).static_order())
 
     def run(self, name: str) -> None:
         """Func Execute of backend/src/v2/component/launcher_v2.go."""
@@ -72,21 +64,28 @@ class Cluster:
             self._download(given)
             output_file = pathlib.Path(given["outputs"]["outputFile"])
             output_file.parent.mkdir(parents=True)
-            self._execute(executor["container"], given)
+            # Func compileCmdAndArgs and func execute.
+            arguments = executor["container"]["args"]
+            entrypoint.main([text.replace("{{$}}", json.dumps(given)) for text in arguments])
             self._publish(name, given, json.loads(output_file.read_text()))
         finally:
             shutil.rmtree(self.local, ignore_errors=True)
-            with contextlib.suppress(OSError):  # Somebody else's bucket is in it.
-                LAUNCHER.rmdir()
 
     def executor_input(self, name: str, component: dict[str, Any]) -> dict[str, Any]:
         """Func resolveInputs and func provisionOutputs of backend/src/v2/driver."""
         inputs = self.tasks[name]["inputs"]
         declared = component["outputDefinitions"]
-        root = f"minio://{self.bucket}/v2/artifacts/{self.spec['pipelineInfo']['name']}/{RUN}"
-        task_root = f"{root}/{name}/{uuid.uuid4()}"
-        logs = {"artifactType": {"schemaTitle": "system.Artifact"}}
-        artifacts = {**declared.get("artifacts", {}), "executor-logs": logs}
+        task_root = "/".join(
+            (
+                "minio://mlpipeline/v2/artifacts",
+                self.spec["pipelineInfo"]["name"],
+                RUN,
+                name,
+                str(uuid.uuid4()),
+            )
+        )
+        logs = {key: {"artifactType": {"schemaTitle": "system.Artifact"}} for key in LOGS}
+        artifacts = {**declared.get("artifacts", {}), **logs}
         return {
             "inputs": {
                 "parameterValues": {
@@ -132,24 +131,16 @@ class Cluster:
 
     def _path(self, uri: str) -> pathlib.Path:
         """Func LocalPathForURI of launcher_v2.go."""
-        return LAUNCHER / uri.removeprefix("minio://")
+        return self.local / uri.removeprefix("minio://")
 
-    def _stored(self, uri: str) -> pathlib.Path:
+    def stored(self, uri: str) -> pathlib.Path:
         return self.store / uri.removeprefix("minio://")
 
     def _download(self, given: dict[str, Any]) -> None:
         """Func downloadArtifacts of launcher_v2.go."""
         for artifacts in given["inputs"]["artifacts"].values():
             uri = artifacts["artifacts"][0]["uri"]
-            shutil.copytree(self._stored(uri), self._path(uri), dirs_exist_ok=True)
-
-    def _execute(self, container: dict[str, Any], given: dict[str, Any]) -> None:
-        """Func compileCmdAndArgs and func execute of launcher_v2.go."""
-        arguments = [text.replace("{{$}}", json.dumps(given)) for text in container["args"]]
-        python, *module = container["command"]
-        assert python == "python"
-        ran = subprocess.run([sys.executable, *module, *arguments], capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
+            shutil.copytree(self.stored(uri), self._path(uri), dirs_exist_ok=True)
 
     def _publish(self, name: str, given: dict[str, Any], output: dict[str, Any]) -> None:
         """Func getExecutorOutputFile, mergeRuntimeArtifacts and uploadOutputArtifacts."""
@@ -172,9 +163,10 @@ class Cluster:
         self.outputs[name] = results
 
     def _upload(self, uri: str) -> None:
+        """An object store keeps files only: an empty directory is lost."""
         path = self._path(uri)
-        self._stored(uri).parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            shutil.copytree(path, self._stored(uri))
-        elif path.exists():
-            shutil.copy(path, self._stored(uri))
+        files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+        for file in files:
+            stored = self.stored(uri) / file.relative_to(path)
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, stored)

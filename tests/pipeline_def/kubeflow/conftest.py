@@ -18,13 +18,20 @@ kubeflow:
   data_dir: /data/tfds
   push_destination: gs://models/serving
   publish_dir: /data/published
-  resources:
-    EmbeddingTrainer: {cpu: 4, memory: 16Gi, accelerator: nvidia.com/gpu, accelerators: 2}
-    TfdsExampleGen: {cpu: 0.5, memory: 500M}
   volumes: [{claim: datasets, mount_path: /data}]
-  node_selector: {pool: training}
-  tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
   secrets: [{name: hub, environment: {token: HUB_TOKEN}}]
+  defaults: {cpu: 0.5, memory: 500M, node_selector: {pool: small}, retries: 2}
+  steps:
+    EmbeddingTrainer:
+      cpu: 4
+      memory: 16Gi
+      accelerator: nvidia.com/gpu
+      accelerators: 2
+      node_selector: {pool: gpu}
+      tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
+      shared_memory: 1Gi
+      retries: 0
+    Evaluator: {caching: false, node_selector: {}}
 """
 
 Configured = Callable[..., PipelineConfig]

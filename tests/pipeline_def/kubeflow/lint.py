@@ -1,5 +1,10 @@
-"""What KFP's server and driver refuse, from their sources (kubeflow/pipelines at 7b70c7b)."""
+"""Judges a compiled pipeline as KFP's server does, and more strictly.
 
+[server] marks a rule of the server's, as its code refused a pipeline at 2.17.0 (2026-11-26); [ours]
+one whose breach it accepts, and which shows when a step runs, in kfp.local, or never.
+"""
+
+import graphlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +15,28 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 
 # Of Argo Workflows' DAG tasks.
 _ARGO_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
+_LONGEST_NAME = 128
+# The fields of KubernetesExecutorConfig (kubernetes_executor_config.proto).
+KUBERNETES_FIELDS = {
+    "secretAsVolume",
+    "secretAsEnv",
+    "pvcMount",
+    "nodeSelector",
+    "podMetadata",
+    "imagePullSecret",
+    "imagePullPolicy",
+    "configMapAsVolume",
+    "configMapAsEnv",
+    "activeDeadlineSeconds",
+    "fieldPathAsEnv",
+    "tolerations",
+    "genericEphemeralVolume",
+    "nodeAffinity",
+    "podAffinity",
+    "securityContext",
+    "enabledSharedMemory",
+    "emptyDirMounts",
+}
 
 
 def faults(text: str) -> list[str]:
@@ -24,11 +51,12 @@ def faults(text: str) -> list[str]:
         *_producers(spec),
         *_parameters(spec),
         *_platform(deployment, platform),
+        *_cycle(spec),
     ]
 
 
 def _header(spec: ir.PipelineSpec) -> Iterator[str]:
-    """NewV2SpecTemplate in backend/src/apiserver/template/v2_template.go."""
+    """[server] NewV2SpecTemplate in backend/src/apiserver/template/v2_template.go."""
     if spec.schema_version != "2.1.0":
         yield f"schema version {spec.schema_version}"
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", spec.pipeline_info.name):
@@ -38,17 +66,21 @@ def _header(spec: ir.PipelineSpec) -> Iterator[str]:
 
 
 def _names(spec: ir.PipelineSpec) -> Iterator[str]:
-    """The server adds NAME-driver, in backend/src/v2/compiler/argocompiler/dag.go."""
+    """[server] It adds NAME-driver, in backend/src/v2/compiler/argocompiler/dag.go."""
     tasks = spec.root.dag.tasks
     for name in tasks:
         if not _ARGO_NAME.fullmatch(name):
             yield f"task name {name!r}"
+        if name.endswith("-"):  # [ours]
+            yield f"task name {name!r} ends in '-'"
+        if len(f"{name}-driver") > _LONGEST_NAME:
+            yield f"task name {name!r} is too long"
         if f"{name}-driver" in tasks:
             yield f"the task {name}-driver is the server's"
 
 
 def _executors(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -> Iterator[str]:
-    """Func dfs in backend/src/v2/compiler/visitor.go; kfp.local strips ``comp-``."""
+    """[server] Func dfs in backend/src/v2/compiler/visitor.go. [ours] The rest, for kfp.local."""
     for name, task in spec.root.dag.tasks.items():
         reference = task.component_ref.name
         if reference not in spec.components:
@@ -64,6 +96,8 @@ def _executors(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -
         kind = executor.WhichOneof("spec")
         if kind not in ("container", "importer"):
             yield f"{name}: {kind} is not implemented"
+        if kind == "container" and not (executor.container.image and executor.container.command):
+            yield f"{name}: no image or no command"  # [ours]
         if kind == "container" and executor.container.HasField("lifecycle"):
             yield f"{name}: its lifecycle is ignored"
         if kind == "importer" and list(component.output_definitions.artifacts) != ["artifact"]:
@@ -71,7 +105,7 @@ def _executors(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -
 
 
 def _producers(spec: ir.PipelineSpec) -> Iterator[str]:
-    """Func addImplicitDependencies in backend/src/v2/compiler/argocompiler/dag.go."""
+    """[server] Func addImplicitDependencies in backend/src/v2/compiler/argocompiler/dag.go."""
     tasks = spec.root.dag.tasks
 
     def outputs(task: str) -> ir.ComponentOutputsSpec:
@@ -98,7 +132,7 @@ def _producers(spec: ir.PipelineSpec) -> Iterator[str]:
 
 
 def _parameters(spec: ir.PipelineSpec) -> Iterator[str]:
-    """validatePipelineJobInputs (v2_template.go), resolveInputs (backend/src/v2/driver)."""
+    """[server] validatePipelineJobInputs (v2_template.go). [ours] resolveInputs of the driver."""
     for name, parameter in spec.root.input_definitions.parameters.items():
         if not (parameter.HasField("default_value") or parameter.is_optional):
             yield f"parameter {name} has no default"
@@ -113,8 +147,22 @@ def _parameters(spec: ir.PipelineSpec) -> Iterator[str]:
 def _platform(
     deployment: ir.PipelineDeploymentConfig, platform: list[dict[str, Any]]
 ) -> Iterator[str]:
-    """Func dfs in visitor.go looks the settings up by executor."""
+    """[server] Unknown fields, at 2.17.0. [ours] Settings that no step has."""
     for document in platform:
-        for label in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]:
+        executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for label, settings in executors.items():
             if deployment.executors[label].WhichOneof("spec") != "container":
                 yield f"Kubernetes settings for {label}, which is no container"
+            for unknown in settings.keys() - KUBERNETES_FIELDS:
+                yield f"{label}: unknown Kubernetes field {unknown}"
+
+
+def _cycle(spec: ir.PipelineSpec) -> Iterator[str]:
+    """[server] Argo's validation of the workflow."""
+    tasks = spec.root.dag.tasks
+    try:
+        graphlib.TopologicalSorter(
+            {name: task.dependent_tasks for name, task in tasks.items()}
+        ).prepare()
+    except graphlib.CycleError as error:
+        yield f"cycle {error.args[1]}"

@@ -20,25 +20,11 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 
+from tests.pipeline_def.kubeflow.lint import KUBERNETES_FIELDS
+
 _UNFINISHED = "0001-01-01T00:00:00Z"
 _GRPC_CODES = {400: 3, 401: 16, 404: 5, 409: 6, 500: 13}
 _LONGEST_NAME = 128
-# The fields of KubernetesExecutorConfig (kubernetes_executor_config.proto) in 2.5 and later.
-_KUBERNETES_FIELDS = {
-    "secretAsVolume",
-    "secretAsEnv",
-    "pvcMount",
-    "nodeSelector",
-    "podMetadata",
-    "imagePullSecret",
-    "configMapAsVolume",
-    "configMapAsEnv",
-    "activeDeadlineSeconds",
-    "fieldPathAsEnv",
-    "tolerations",
-    "genericEphemeralVolume",
-    "emptyDirMounts",
-}
 
 
 class RefusedError(Exception):
@@ -108,6 +94,7 @@ class KubeflowPipelines:
         token: The bearer token that it accepts; None for no login.
         versions: The uploaded versions of each pipeline, by (namespace, name).
         runs: What the runs were created with, by id.
+        recurring: What the recurring runs were created with, by id.
         history: What each look at any run gives, the last one again and again; an exception is
             answered as such.
     """
@@ -115,6 +102,7 @@ class KubeflowPipelines:
     def __init__(self, token: str | None = None, multi_user: bool = False) -> None:
         self.versions: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self.recurring: dict[str, dict[str, Any]] = {}
         self.history: list[dict[str, Any] | RefusedError] = [{"state": "PENDING"}]
         self._experiments: dict[str, str] = {}
         self.token = token
@@ -191,14 +179,24 @@ class KubeflowPipelines:
             case "GET", "experiments":
                 self._require_namespace(request.query)
                 name = _filtered(request)
-                found = {k: v for k, v in self._experiments.items() if k == name}
-                return {"experiments": [_experiment(*item) for item in found.items()]}
+                return {
+                    "experiments": [
+                        _experiment(*item) for item in self._experiments.items() if item[0] == name
+                    ]
+                }
             case "POST", "experiments":
                 return self._create_experiment(request.json())
             case "POST", "runs":
                 return self._create_run(request.json())
             case "GET", "runs", run_id:
                 return self._get_run(run_id)
+            case "POST", "recurringruns":
+                return self._create_recurring(request.json())
+            case "GET", "recurringruns":
+                return self._list_recurring(request)
+            case "DELETE", "recurringruns", recurring_run_id:
+                del self.recurring[recurring_run_id]
+                return {}
         raise RefusedError(404, "Not Found")
 
     def _all_versions(self) -> list[dict[str, Any]]:
@@ -245,6 +243,33 @@ class KubeflowPipelines:
         self.runs[run_id] = run
         return {"run_id": run_id, "display_name": run["display_name"]}
 
+    def _create_recurring(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Names need not be unique. Five fields are taken as well, the first for the seconds."""
+        if len(run["trigger"]["cron_schedule"]["cron"].split()) not in (5, 6):
+            raise RefusedError(400, "Invalid input error: Schedule cron is not a valid")
+        self._compile(run)
+        recurring_run_id = str(uuid.uuid4())
+        self.recurring[recurring_run_id] = run
+        return {"recurring_run_id": recurring_run_id}
+
+    def _list_recurring(self, request: Request) -> dict[str, Any]:
+        self._require_namespace(request.query)
+        start, size = int(request.query.get("page_token") or 0), int(request.query["page_size"])
+        found = [
+            {
+                "recurring_run_id": recurring_run_id,
+                "display_name": run["display_name"],
+                "status": f"{run['mode']}D",  # ENABLE, ENABLED
+                "trigger": run["trigger"],
+            }
+            for recurring_run_id, run in self.recurring.items()
+        ]
+        more = start + size < len(found)
+        return {
+            "recurringRuns": found[start : start + size],
+            "next_page_token": str(start + size) if more else "",
+        }
+
     def _compile(self, run: dict[str, Any]) -> None:
         """What an upload does not look at: the second document, and cycles."""
         reference = run["pipeline_version_reference"]["pipeline_version_id"]
@@ -256,7 +281,7 @@ class KubeflowPipelines:
         for document in platform:
             executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
             for settings in executors.values():
-                if unknown := settings.keys() - _KUBERNETES_FIELDS:
+                if unknown := settings.keys() - KUBERNETES_FIELDS:
                     raise RefusedError(500, f"Internal error: unknown field {unknown.pop()!r}")
         tasks = spec["root"]["dag"]["tasks"]
         graph = {name: task.get("dependentTasks", []) for name, task in tasks.items()}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from pipeline_def.kubeflow.client import Cluster, ClusterError, unique_name
+from pipeline_def.kubeflow.client import Cluster, ClusterError, Launch, six_fields, unique_name
 from tests.pipeline_def.kubeflow.server import KubeflowPipelines, RefusedError
 
 SPEC = {
@@ -25,7 +25,7 @@ def server() -> Iterator[KubeflowPipelines]:
 
 
 def _start(cluster: Cluster) -> str:
-    return cluster.start(cluster.upload(PIPELINE, "reviews"), "reviews-1")
+    return cluster.start(Launch(cluster.upload(PIPELINE, "reviews")), "reviews-1")
 
 
 def test_a_pipeline_is_uploaded_and_then_gets_versions(server: KubeflowPipelines) -> None:
@@ -48,13 +48,7 @@ def test_a_run_is_of_the_uploaded_version_and_has_what_was_asked_for(
     cluster = Cluster(server.host)
     cluster.upload(PIPELINE, "reviews")
     version = cluster.upload(PIPELINE, "reviews")
-    run_id = cluster.start(
-        version,
-        "reviews-1",
-        experiment="Words",
-        pipeline_root="s3://bucket/root",
-        service_account="trainer",
-    )
+    run_id = cluster.start(Launch(version, "Words", "s3://bucket/root", "trainer"), "reviews-1")
 
     run = server.runs[run_id]
     assert run["pipeline_version_reference"] == {
@@ -168,3 +162,72 @@ def test_what_an_upload_refuses(server: KubeflowPipelines) -> None:
     with pytest.raises(ClusterError, match=r"400: .*cannot exceed 128 characters"):
         cluster.upload(PIPELINE, "n" * 129)
     assert not server.versions
+
+
+def _with(task: dict[str, object], kubernetes: dict[str, object]) -> str:
+    """A pipeline of one task with such settings."""
+    spec = {**SPEC, "root": {"dag": {"tasks": {"Trainer": task}}}}
+    executors = {"exec-Trainer": kubernetes}
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+    return yaml.safe_dump_all([spec, platform])
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "said"),
+    [
+        (_with({"dependentTasks": ["Trainer"]}, {}), "Failed to validate workflow"),
+        (_with({}, {"toleration": []}), "unknown field 'toleration'"),
+    ],
+    ids=["cycle", "unknown Kubernetes field"],
+)
+def test_a_fault_of_the_pipeline_is_no_failure_of_the_server(
+    server: KubeflowPipelines, pipeline: str, said: str
+) -> None:
+    """The server takes the upload, and answers 500 when it is to run it."""
+    cluster = Cluster(server.host)
+    version = cluster.upload(pipeline, "reviews")
+    with pytest.raises(ClusterError, match=f"cannot run the compiled pipeline: .*{said}") as raised:
+        cluster.start(Launch(version), "reviews-1")
+    assert raised.value.status == 400
+
+
+def test_a_recurring_run_replaces_that_of_its_name(server: KubeflowPipelines) -> None:
+    cluster = Cluster(server.host)
+    launch = Launch(cluster.upload(PIPELINE, "reviews"), pipeline_root="s3://bucket/root")
+    cluster.repeat(launch, "other", "0 0 * * * *")
+    cluster.repeat(launch, "reviews", "0 0 3 * * *")
+    cluster.repeat(launch, "reviews", "0 0 4 * * *", enabled=False)
+
+    _, (recurring_run_id, run) = server.recurring.items()
+    assert run["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+    assert run["runtime_config"]["pipeline_root"] == "s3://bucket/root"
+    assert run["no_catchup"]
+    listed = [(run.display_name, run.status) for run in cluster.recurring()]
+    assert listed == [("other", "ENABLED"), ("reviews", "DISABLED")]
+
+    cluster.delete_recurring(cluster.recurring("reviews"))
+    assert recurring_run_id not in server.recurring
+    assert len(server.recurring) == 1
+
+
+def test_a_recurring_run_that_is_refused_leaves_the_one_before(server: KubeflowPipelines) -> None:
+    cluster = Cluster(server.host)
+    launch = Launch(cluster.upload(PIPELINE, "reviews"))
+    cluster.repeat(launch, "reviews", "0 0 3 * * *")
+    with pytest.raises(ClusterError, match="cron is not a valid"):
+        cluster.repeat(launch, "reviews", "daily")
+    assert len(server.recurring) == 1
+
+
+def test_all_pages_of_recurring_runs_are_listed(server: KubeflowPipelines) -> None:
+    cluster = Cluster(server.host)
+    run = {"display_name": "reviews", "mode": "ENABLE", "trigger": {}}
+    server.recurring = {str(number): run for number in range(250)}
+    assert len(cluster.recurring()) == 250
+
+
+def test_cron_expressions() -> None:
+    assert six_fields("0 3 * * *") == "0 0 3 * * *"
+    for cron in ("0 0 3 * * *", "@daily", ""):
+        with pytest.raises(ValueError, match="--cron: expected five fields"):
+            six_fields(cron)

@@ -96,6 +96,8 @@ def test_the_configuration_reaches_the_steps(configured: Configured) -> None:
     spec, platform = yaml.safe_load_all(text)
     parameters = tasks(text)["Dataset"]["inputs"]["parameters"]
     assert parameters["data_dir"]["runtimeValue"]["constant"] == "/data/tfds"
+    parameters = tasks(text)["ProjectorExporter"]["inputs"]["parameters"]
+    assert parameters["publish_dir"]["runtimeValue"]["constant"] == "/data/published"
     destination = tasks(text)["Pusher"]["inputs"]["parameters"]["push_destination"]
     assert "gs://models/serving" in destination["runtimeValue"]["constant"]
     importer = spec["deploymentSpec"]["executors"]["exec-BaselineModel"]["importer"]
@@ -105,33 +107,57 @@ def test_the_configuration_reaches_the_steps(configured: Configured) -> None:
     }
     settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(settings) == set(spec["deploymentSpec"]["executors"]) - {"exec-BaselineModel"}
-    assert settings["exec-Dataset"] == {
+    secret = {"secretName": "hub", "keyToEnv": [{"secretKey": "token", "envVar": "HUB_TOKEN"}]}
+    of_all = {
         "pvcMount": [{"constant": "datasets", "mountPath": "/data"}],
-        "nodeSelector": {"labels": {"pool": "training"}},
+        "secretAsEnv": [secret],
+    }
+    assert settings["exec-Dataset"] == {**of_all, "nodeSelector": {"labels": {"pool": "small"}}}
+    assert settings["exec-Evaluator"] == of_all
+    assert settings["exec-EmbeddingTrainer"] == {
+        **of_all,
+        "nodeSelector": {"labels": {"pool": "gpu"}},
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-        "secretAsEnv": [
-            {"secretName": "hub", "keyToEnv": [{"secretKey": "token", "envVar": "HUB_TOKEN"}]}
+        "emptyDirMounts": [
+            {
+                "volumeName": "shared-memory",
+                "mountPath": "/dev/shm",
+                "medium": "Memory",
+                "sizeLimit": "1Gi",
+            }
         ],
     }
 
 
-def test_resources(configured: Configured) -> None:
-    executors = next(yaml.safe_load_all(compile_pipeline(configured(EVERYTHING))))[
-        "deploymentSpec"
-    ]["executors"]
-    given = {
-        label: executor["container"]["resources"]
-        for label, executor in executors.items()
-        if "resources" in executor.get("container", {})
+def test_each_step_has_its_own_settings_over_the_defaults(configured: Configured) -> None:
+    text = compile_pipeline(configured(EVERYTHING))
+    compiled = tasks(text)
+    default = {"cpuLimit": 0.5, "memoryLimit": 0.5}
+    for task in compiled.keys() - {"EmbeddingTrainer", "BaselineModel"}:
+        assert container(text, task)["resources"] == default
+        assert compiled[task]["retryPolicy"] == {"maxRetryCount": 2}
+    assert container(text, "EmbeddingTrainer")["resources"] == {
+        "cpuLimit": 4,
+        "memoryLimit": 16 * 2**30 / 1e9,
+        "accelerator": {"type": "nvidia.com/gpu", "count": "2"},
     }
-    assert given == {
-        "exec-EmbeddingTrainer": {
-            "cpuLimit": 4,
-            "memoryLimit": 16 * 2**30 / 1e9,
-            "accelerator": {"type": "nvidia.com/gpu", "count": "2"},
-        },
-        "exec-TfdsExampleGen": {"cpuLimit": 0.5, "memoryLimit": 0.5},
-    }
+    assert "retryPolicy" not in compiled["EmbeddingTrainer"]
+    cached = {name for name, task in compiled.items() if "cachingOptions" in task}
+    assert compiled.keys() - cached == {"Dataset", "Evaluator"}
+
+
+def test_the_platform_document_is_of_kfps_fields(configured: Configured) -> None:
+    pytest.importorskip("kfp.kubernetes", reason="kfp-kubernetes is of the current track")
+    from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
+
+    _, platform = yaml.safe_load_all(compile_pipeline(configured(EVERYTHING)))
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for settings in executors.values():
+        json_format.ParseDict(settings, kubernetes.KubernetesExecutorConfig())
+
+
+def test_without_settings_there_is_no_second_document(configured: Configured) -> None:
+    assert len(list(yaml.safe_load_all(compile_pipeline(configured(IMAGE))))) == 1
 
 
 def test_a_bucket_is_seen_from_everywhere(configured: Configured) -> None:
@@ -176,10 +202,11 @@ def test_the_image_and_the_entrypoint(configured: Configured) -> None:
         ),
         (
             IMAGE,
-            {"kubeflow__resources": "{EmbeddingTrainr: {cpu: 1}}"},
-            "no such step. Did you mean EmbeddingTrainer?",
+            {"kubeflow__steps": "{EmbeddingTrainr: {cpu: 1}}"},
+            "kubeflow.steps.EmbeddingTrainr: there is no such step. Did you mean EmbeddingTrainer?",
         ),
-        (IMAGE, {"kubeflow__resources": "{BaselineModel: {cpu: 1}}"}, "no such step"),
+        (IMAGE, {"kubeflow__steps": "{BaselineModel: {cpu: 1}}"}, "no such step"),
+        (IMAGE, {"kubeflow__steps": "{Dataset: {caching: true}}"}, "Dataset.caching: expected f"),
     ],
 )
 def test_what_a_cluster_cannot_see_is_refused(
@@ -220,3 +247,20 @@ def test_somebody_elses_components() -> None:
         "deploymentSpec": json_format.MessageToDict(deployment),
     }
     assert faults(yaml.safe_dump(rewritten)) == []
+
+
+def test_the_server_refuses_what_stock_tfx_compiles() -> None:
+    """And the cache of the ExampleGen does not see the data: its driver is a lifecycle hook."""
+    examples = tfx.components.CsvExampleGen(input_base="data")
+    baseline = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("baseline")
+    pipeline = tfx.dsl.Pipeline("stock", "", components=[examples, baseline])
+    config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image="image:1")
+    job = kubeflow_v2_dag_runner.KubeflowV2DagRunner(config).run(pipeline, write_out=False)
+    found = faults(yaml.safe_dump(job["pipelineSpec"]))
+    assert "schema version 2.0.0" in found
+    assert "CsvExampleGen: its lifecycle is ignored" in found
+    assert "baseline-model-resolver: resolver is not implemented" in found

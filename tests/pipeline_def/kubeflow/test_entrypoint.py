@@ -7,6 +7,7 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 
 from pipeline_def.kubeflow import entrypoint
+from tests.pipeline_def.kubeflow.cluster import LOGS
 
 MODEL = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
 INPUTS_SPEC = json_format.ParseDict(
@@ -26,15 +27,13 @@ def executor_input(root: str, input_type: Any) -> ir.ExecutorInput:
     """As func provisionOutputs and ToRuntimeArtifact of KFP's backend/src/v2 make it."""
     artifact = {"name": "17", "uri": f"{root}/trainer/model", "metadata": {"epochs": 3}}
     output = {"name": "evaluation", "uri": f"{root}/evaluator/evaluation"}
-    logs = {"name": "executor-logs", "uri": f"{root}/evaluator/executor-logs"}
+    logs = {"uri": f"{root}/evaluator/logs", "type": {"schemaTitle": "system.Artifact"}}
     document = {
         "inputs": {"artifacts": {"model": {"artifacts": [artifact | input_type]}}},
         "outputs": {
             "artifacts": {
                 "evaluation": {"artifacts": [{**output, "type": MODEL}]},
-                "executor-logs": {
-                    "artifacts": [{**logs, "type": {"schemaTitle": "system.Artifact"}}]
-                },
+                **{name: {"artifacts": [logs | {"name": name}]} for name in LOGS},
             },
             "outputFile": "/minio/bucket/evaluator/output_metadata.json",
         },
@@ -115,6 +114,7 @@ def dataset_step(tmp_path: pathlib.Path, split: str) -> dict[str, Any]:
                 "builder_module": "pipeline_def.sample_reviews",
                 "data_dir": str(tmp_path / "tfds"),
                 "input_config": splits,
+                "allow_overlap": 0,
             }
         },
         "outputs": {

@@ -84,6 +84,49 @@ def test_the_configured_pipeline_root_is_sent_with_the_run(
     assert run["runtime_config"]["pipeline_root"] == "s3://configured"
 
 
+@pytest.mark.parametrize(("option", "status"), [([], "enabled"), (["--disable"], "disabled")])
+def test_submit_a_recurring_run(
+    option: list[str],
+    status: str,
+    server: KubeflowPipelines,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", server.host)
+    assert main(["submit", "--cron", "0 3 * * *", *option]) == 0
+    (run,) = server.recurring.values()
+    assert run["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
+    line = f"sample               0 0 3 * * *          {status}"
+    assert capsys.readouterr().out.splitlines()[-1] == line
+    assert not server.runs
+
+    assert main(["recurring"]) == 0
+    assert capsys.readouterr().out == f"{line}\n"
+    assert main(["recurring", "--delete", "sampel"]) == 1
+    assert "there is no recurring run 'sampel'" in capsys.readouterr().err
+    assert main(["recurring", "--delete", "sample"]) == 0
+    assert not server.recurring
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--cron", "0 0 3 * * *"], "--cron: expected five fields"),
+        (["--cron", "0 3 * * *", "--wait"], "--wait: a recurring run has no end"),
+        (["--disable"], "--disable: expected --cron"),
+    ],
+)
+def test_options_that_do_not_fit_upload_nothing(
+    options: list[str],
+    error: str,
+    server: KubeflowPipelines,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["submit", "--host", server.host, *options]) == 1
+    assert capsys.readouterr().err.startswith(error)
+    assert not server.versions
+
+
 def test_wait_for_a_run_that_succeeds(
     server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline_def.kubeflow import wait_for_run as module
-from pipeline_def.kubeflow.client import Cluster, ClusterError
+from pipeline_def.kubeflow.client import Cluster, ClusterError, Launch
 from pipeline_def.kubeflow.wait_for_run import failed_step, wait_for_run
 from tests.pipeline_def.kubeflow.server import KubeflowPipelines, RefusedError, run_state
 from tests.pipeline_def.kubeflow.test_client import PIPELINE
@@ -20,7 +20,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeflowPipelines]:
 
 def _start(server: KubeflowPipelines) -> tuple[Cluster, str]:
     cluster = Cluster(server.host)
-    return cluster, cluster.start(cluster.upload(PIPELINE, "reviews"), "reviews-1")
+    return cluster, cluster.start(Launch(cluster.upload(PIPELINE, "reviews")), "reviews-1")
 
 
 def test_a_line_as_each_step_starts_and_ends(
@@ -73,8 +73,10 @@ def test_errors_in_between_are_forgotten(
 ) -> None:
     """Only errors in a row count: a run of hours meets more of them in all."""
     monkeypatch.setattr(module, "MAX_FAILURES", 3)
-    away = [RefusedError(status, "upstream connect error")] * 2
-    server.history = [*away, {"state": "RUNNING"}] * 5 + [{"state": "SUCCEEDED"}]
+    away = RefusedError(status, "upstream connect error")
+    for _ in range(5):
+        server.history += [away, away, {"state": "RUNNING"}]
+    server.history.append({"state": "SUCCEEDED"})
     assert wait_for_run(*_start(server), STEPS).state == "SUCCEEDED"
 
 
@@ -85,6 +87,12 @@ def test_a_cluster_that_stays_away(
     away = [RefusedError(503, "upstream connect error")] * 3
     server.history = [{"state": "RUNNING"}, *away, {"state": "SUCCEEDED"}]
     with pytest.raises(ClusterError, match="503: upstream connect error"):
+        wait_for_run(*_start(server), STEPS)
+
+
+def test_a_refusal_does_not_pass(server: KubeflowPipelines) -> None:
+    server.history = [RefusedError(403, "not yours"), {"state": "SUCCEEDED"}]
+    with pytest.raises(ClusterError, match="403: not yours"):
         wait_for_run(*_start(server), STEPS)
 
 
