@@ -20,7 +20,6 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from benchmarks import export, pipeline, process, setting, training
-from components.embedding_trainer.input_pipeline import summarize
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.training import train
 
@@ -165,10 +164,11 @@ def _numbered(texts: list[str], labels: np.ndarray, numbers: Iterator[int]) -> I
 
 
 def _train(chosen: setting.Setting, rows: int) -> None:
-    files, _ = training.transformed(chosen)
+    paths, transform_output = training.transformed(chosen)
     options = dataclasses.replace(chosen.config.training, epochs=2, early_stopping_patience=0)
     build = functools.partial(build_model, rows, options.embedding_dim, options.hidden_units, 2)
-    train(build, files, summarize(files), options, tf.distribute.get_strategy())
+    examples = training.read(paths, transform_output, options)
+    train(build, examples, options, tf.distribute.get_strategy())
 
 
 if __name__ == "__main__":

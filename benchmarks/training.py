@@ -13,12 +13,19 @@ import time
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from benchmarks import pipeline, setting
 from components.embedding_trainer import saved_model
-from components.embedding_trainer.input_pipeline import ExampleFiles, make_batches, summarize
+from components.embedding_trainer.input_pipeline import (
+    Examples,
+    count_classes,
+    make_batches,
+    plan_epoch,
+    read_examples,
+)
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.training import train
 from components.text.features import input_dim
@@ -31,18 +38,18 @@ def main() -> None:
     """Measures and prints a JSON line."""
     chosen = setting.from_arguments(__doc__)
     options = chosen.config.training
-    files, transform_output = transformed(chosen)
+    paths, transform_output = transformed(chosen)
     rates = _EpochRates()
     start = time.monotonic()
-    summary = summarize(files)
+    examples = read(paths, transform_output, options)
     build = functools.partial(
         build_model,
         input_dim(len(read_vocabulary(transform_output))),
         options.embedding_dim,
         options.hidden_units,
-        summary.classes,
+        count_classes(examples.labels),
     )
-    outcome = train(build, files, summary, options, tf.distribute.get_strategy())
+    outcome = train(build, examples, options, tf.distribute.get_strategy())
     seconds = time.monotonic() - start
     model = build()
     model.set_weights(outcome.weights)
@@ -52,32 +59,43 @@ def main() -> None:
             "epochs": outcome.epochs_run,
             # The first epoch also builds the graph.
             "examples_per_second": statistics.median(rates.found[1:] or rates.found),
-            "input_examples_per_second": _input_rate(files, summary.training_examples, options),
+            "input_examples_per_second": _input_rate(examples, options),
             "test_accuracy": _accuracy(chosen, model, transform_output),
         }
     )
 
 
-def transformed(chosen: setting.Setting) -> tuple[ExampleFiles, tft.TFTransformOutput]:
+def transformed(chosen: setting.Setting) -> tuple[list[str], tft.TFTransformOutput]:
     """Returns the newest outputs of the pipeline's Transform; runs the pipeline if there are none.
 
     Args:
         chosen: The configuration.
 
     Returns:
-        The training examples and the transform graph.
+        The files of the training examples, and the transform graph.
     """
     outputs = chosen.config.root / "artifacts" / "Transform"
     if not outputs.exists():
         pipeline.run(chosen)
     transform_output = tft.TFTransformOutput(str(_newest(outputs / "transform_graph")))
     split = _newest(outputs / "transformed_examples") / "Split-train"
-    files = ExampleFiles(
-        [str(path) for path in split.iterdir()],
+    return [str(path) for path in split.iterdir()], transform_output
+
+
+def read(paths: list[str], transform_output: tft.TFTransformOutput, options: Any) -> Examples:
+    """Reads transformed examples as EmbeddingTrainer does.
+
+    Args:
+        paths: Files of `transformed`.
+        transform_output: The transformation.
+        options: TrainingOptions.
+    """
+    return read_examples(
+        paths,
         transform_output.transformed_feature_spec(),
-        chosen.config.training.validation_fraction,
+        max_sequence_length=options.max_sequence_length,
+        validation_fraction=options.validation_fraction,
     )
-    return files, transform_output
 
 
 def _newest(directory: pathlib.Path) -> pathlib.Path:
@@ -100,25 +118,13 @@ class _EpochRates(logging.Handler):
             self.found.append(float(record.args[-1]))  # type: ignore[arg-type]
 
 
-def _input_rate(files: ExampleFiles, examples: int, options: Any) -> float:
-    steps = examples // options.batch_size
-    batches = make_batches(
-        files,
-        tf.distribute.InputContext(),
-        steps=steps,
-        batch_size=options.batch_size,
-        max_tokens=options.max_sequence_length,
-        static_length=False,
-        validation=False,
-        seed=options.seed,
-    )
-    iterator = iter(batches)
-    for _ in range(steps):  # Fills the shuffle buffers.
-        next(iterator)
+def _input_rate(examples: Examples, options: Any) -> float:
+    """Returns the examples a second of an epoch of batches, without training on them."""
+    plan = plan_epoch(examples, options.batch_size, generator=np.random.default_rng(options.seed))
     start = time.monotonic()
-    for _ in range(steps):
-        next(iterator)
-    return steps * options.batch_size / (time.monotonic() - start)
+    for _ in make_batches(examples, plan, range(1), options.batch_size):
+        pass
+    return examples.training_size / (time.monotonic() - start)
 
 
 def _accuracy(

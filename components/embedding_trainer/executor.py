@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from tfx.utils import path_utils
 from components import execution_properties
 from components.artifacts import class_names
 from components.embedding_trainer import saved_model
-from components.embedding_trainer.input_pipeline import ExampleFiles, Summary, summarize
+from components.embedding_trainer.input_pipeline import Examples, count_classes, read_examples
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.options import TrainingOptions
 from components.embedding_trainer.strategy import (
@@ -51,50 +52,56 @@ class Executor(base_executor.BaseExecutor):
             FloatingPointError: The loss or a weight became NaN or infinite.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        # First of all: it must come before any other use of TensorFlow.
         options = execution_properties.from_properties(TrainingOptions, exec_properties)
+        # Before anything else uses TensorFlow, or a multi-worker cluster could not be joined.
         strategy_name, strategy = create_strategy(options.strategy)
-        transform_output = tft.TFTransformOutput(
-            artifact_utils.get_single_uri(input_dict["transform_graph"])
-        )
-        files = ExampleFiles(
+        transform_graph = artifact_utils.get_single_uri(input_dict["transform_graph"])
+        transform_output = tft.TFTransformOutput(transform_graph)
+        vocabulary = read_vocabulary(transform_output)
+        examples = read_examples(
             _list_files(input_dict["examples"], json.loads(exec_properties["train_splits"])),
             transform_output.transformed_feature_spec(),
-            options.validation_fraction,
+            max_sequence_length=options.max_sequence_length,
+            validation_fraction=options.validation_fraction,
         )
-        vocabulary = read_vocabulary(transform_output)
         names = class_names(input_dict.get("raw_examples", []))
-        summary = summarize(files, least_classes=len(names))
+        classes = count_classes(examples.labels, names)
 
         def build() -> keras.Model:
-            return build_model(
-                input_dim(len(vocabulary)),
-                options.embedding_dim,
-                options.hidden_units,
-                summary.classes,
-            )
+            rows = input_dim(len(vocabulary))
+            return build_model(rows, options.embedding_dim, options.hidden_units, classes)
 
         def build_initial() -> keras.Model:
             model = build()
             if input_dict.get("base_model"):
-                base_uri = artifact_utils.get_single_uri(input_dict["base_model"])
-                base_directory = path_utils.serving_model_path(base_uri)
-                saved_model.take_over(model, vocabulary, base_directory)
+                base_model = artifact_utils.get_single_uri(input_dict["base_model"])
+                directory = path_utils.serving_model_path(base_model)
+                saved_model.warm_start(model, vocabulary, directory)
             return model
 
         chief = is_chief(strategy)
         log_dir = artifact_utils.get_single_uri(output_dict["model_run"]) if chief else None
-        outcome = train(build_initial, files, summary, options, strategy, log_dir)
+        outcome = train(build_initial, examples, options, strategy, log_dir)
         if chief:
-            # Outside of the strategy, so that the saved model knows nothing of it.
+            # Built again outside of the strategy, so that the saved model knows nothing of it.
             model = build()
             model.set_weights(outcome.weights)
             artifact = artifact_utils.get_single_instance(output_dict["model"])
             directory = path_utils.serving_model_dir(artifact.uri)
             saved_model.save(model, transform_output, options.max_sequence_length, directory)
             replicas = strategy.num_replicas_in_sync
-            _record(artifact, options, strategy_name, replicas, summary, outcome)
-            artifact.set_string_custom_property("class_names", json.dumps(names))
+            record = {
+                "strategy": strategy_name,
+                "replicas": replicas,
+                "global_batch_size": options.batch_size * replicas,
+                "learning_rate": scale_learning_rate(options.learning_rate, replicas),
+                "embedding_dim": options.embedding_dim,
+                "hidden_units": options.hidden_units,
+                "num_classes": classes,
+                "class_names": json.dumps(names),
+                **_describe(examples, outcome),
+            }
+            _set_custom_properties(artifact, record)
         wait_for_workers(strategy)
 
 
@@ -117,26 +124,26 @@ def _list_files(examples: list[types.Artifact], splits: list[str]) -> list[str]:
     return files
 
 
-def _record(
-    artifact: types.Artifact,
-    options: TrainingOptions,
-    strategy_name: str,
-    replicas: int,
-    summary: Summary,
-    outcome: Outcome,
-) -> None:
-    """Notes on the model artifact what was used and what came of it."""
-    artifact.set_string_custom_property("strategy", strategy_name)
-    artifact.set_int_custom_property("replicas", replicas)
-    artifact.set_int_custom_property("global_batch_size", options.batch_size * replicas)
-    artifact.set_float_custom_property(
-        "learning_rate", scale_learning_rate(options.learning_rate, replicas)
-    )
-    artifact.set_int_custom_property("embedding_dim", options.embedding_dim)
-    artifact.set_int_custom_property("hidden_units", options.hidden_units)
-    artifact.set_int_custom_property("num_classes", summary.classes)
-    artifact.set_int_custom_property("training_examples", summary.training_examples)
-    artifact.set_int_custom_property("epochs_run", outcome.epochs_run)
-    artifact.set_int_custom_property("best_epoch", outcome.epoch)
+def _describe(examples: Examples, outcome: Outcome) -> dict[str, int | float]:
+    """Returns how many examples and epochs it took, and the accuracy if it was measured."""
+    described: dict[str, int | float] = {
+        "training_examples": examples.training_size,
+        "validation_examples": examples.validation_size,
+        "epochs_run": outcome.epochs_run,
+        "best_epoch": outcome.epoch,
+    }
     if outcome.validation:
-        artifact.set_float_custom_property("validation_accuracy", outcome.validation.accuracy)
+        described["validation_accuracy"] = outcome.validation.accuracy
+    return described
+
+
+def _set_custom_properties(
+    artifact: types.Artifact, properties: Mapping[str, int | float | str]
+) -> None:
+    setters = {
+        int: artifact.set_int_custom_property,
+        float: artifact.set_float_custom_property,
+        str: artifact.set_string_custom_property,
+    }
+    for name, value in properties.items():
+        setters[type(value)](name, value)

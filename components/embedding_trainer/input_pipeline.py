@@ -1,232 +1,287 @@
-"""From transformed examples on disk to batches with little padding."""
+"""Transformed examples in random access, and batches of them with little padding.
 
+::
+
+    *.gz files ── read_examples ──▶ Examples        in the order of a hash of their content
+                                    │  first share  │  validation
+                                    │  the rest     │  training
+                                    ▼
+                     plan_epoch     numbers of the examples of each global batch
+                                    ▼
+                     make_batches   for each replica of the worker
+                                    ids      int32    [batch_size, tokens of the longest]
+                                    labels   int32    [batch_size]
+                                    weights  float32  [batch_size]
+"""
+
+import concurrent.futures
 import dataclasses
+import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any
 
+import numpy as np
 import tensorflow as tf
 
 from components.text.features import LABEL, PADDING_ID, TOKEN_IDS
 
-# Records, some hundred bytes each, among which the next one is chosen.
-_SHUFFLE_RECORDS = 50_000
-# Examples of so many batches are sorted by length before they are cut into batches.
-_BATCHES_TO_SORT = 16
+_READ_BATCH = 1024
 _PARALLEL_FILES = 4
-_HASH_BUCKETS = 1_000_000
-_BATCH_TO_HASH = 1024
+# Examples of so many global batches are sorted by length and then cut into batches.
+_BATCHES_TO_SORT = 16
 
-# Token ids, int32 [batch, tokens]; labels, int32 [batch]; weights, float32 [batch], 0 for rows
-# that only fill up the last batch.
-Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
-
-
-@dataclasses.dataclass(frozen=True)
-class ExampleFiles:
-    """Transformed examples, a share of them held out for validation.
-
-    An example is held out by a hash of its record: always the same ones of the same files, and
-    examples that are equal to the last byte stay together.
-
-    Attributes:
-        paths: Gzip-compressed TFRecord files of tf.Example.
-        feature_spec: The specification of TOKEN_IDS and LABEL, see
-            `TFTransformOutput.transformed_feature_spec`.
-        validation_fraction: The share to hold out, in [0, 1).
-    """
-
-    paths: Sequence[str]
-    feature_spec: Mapping[str, Any]
-    validation_fraction: float
-
-    def records(self, shuffle_seed: int | None = None) -> Any:
-        """Returns a tf.data.Dataset of all serialized examples.
-
-        Args:
-            shuffle_seed: Of a new order of the files at every pass; None for a fixed one.
-        """
-        paths = tf.data.Dataset.from_tensor_slices(sorted(self.paths))
-        if shuffle_seed is not None:
-            paths = paths.shuffle(len(self.paths), shuffle_seed)
-        return tf.data.TFRecordDataset(
-            paths, compression_type="GZIP", num_parallel_reads=_PARALLEL_FILES
-        )
-
-    def held_out(self, records: tf.Tensor) -> tf.Tensor:
-        """Tells which serialized examples, strings of any shape, are for validation."""
-        hashes = tf.strings.to_hash_bucket_fast(records, _HASH_BUCKETS)
-        return hashes < round(self.validation_fraction * _HASH_BUCKETS)
+# Token ids, int32 [batch_size, tokens]; labels, int32 [batch_size]; weights, float32 [batch_size],
+# 0 for rows that only fill up a batch.
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Summary:
-    """What is in the example files.
+class Examples:
+    """Transformed examples in random access, in the order of a hash of their content.
+
+    The order in which Beam wrote the examples differs from run to run; this order does not. The
+    arrays take 28 bytes of memory an example. The token ids stay on disk, so that any number of
+    examples can be shuffled: a shuffle buffer leaves data that is stored in label order sorted as
+    soon as the data is larger than the buffer.
 
     Attributes:
-        training_examples: Number of examples to train on.
-        validation_examples: Number of examples held out.
-        classes: Number of classes, at least 2.
+        tokens: File with the token ids of all examples, int32.
+        starts: Position of the first token id of each example in the file, int64 [examples].
+        lengths: Number of token ids of each example, int64 [examples].
+        labels: int32 [examples].
+        validation_size: Number of examples to validate on: the first ones. The others are to
+            train on.
     """
 
-    training_examples: int
-    validation_examples: int
-    classes: int
+    tokens: IO[bytes]
+    starts: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    validation_size: int
+
+    @property
+    def training_size(self) -> int:
+        """Number of examples to train on."""
+        return len(self.labels) - self.validation_size
+
+    def token_ids(self, number: int) -> np.ndarray:
+        """Reads the token ids of an example, int32 [tokens]."""
+        size = np.dtype(np.int32).itemsize
+        offset, count = self.starts[number] * size, self.lengths[number] * size
+        return np.frombuffer(os.pread(self.tokens.fileno(), count, offset), np.int32)
 
 
-def summarize(files: ExampleFiles, least_classes: int = 0) -> Summary:
-    """Counts the examples and the classes, in one pass that holds no example for long.
+def read_examples(
+    paths: Sequence[str],
+    feature_spec: Mapping[str, Any],
+    *,
+    max_sequence_length: int,
+    validation_fraction: float,
+) -> Examples:
+    """Reads transformed examples into a temporary file, which vanishes with the process.
+
+    Whether an example is for validation depends on a hash of its token ids and label alone: equal
+    examples are on the same side, and an example stays on its side when others are added.
 
     Args:
-        files: The examples.
-        least_classes: How many classes there are, should some be missing from the examples.
+        paths: Gzip-compressed TFRecord files of tf.Example.
+        feature_spec: Specification of LABEL, see `TFTransformOutput.transformed_feature_spec`.
+        max_sequence_length: Number of token ids to keep of each example; the rest is cut off.
+        validation_fraction: Expected share of the examples to validate on, in [0, 1).
 
     Returns:
-        The summary.
+        The examples.
 
     Raises:
-        ValueError: A label is negative, or there is no example to train on or to validate on.
+        ValueError: No example is left to train on, or none falls to the validation share.
     """
-
-    def reduce_batch(state: Any, records: tf.Tensor) -> Any:
-        labels = tf.io.parse_example(records, {LABEL: files.feature_spec[LABEL]})[LABEL]
-        held_out = tf.math.count_nonzero(files.held_out(records))
-        return (
-            state[0] + tf.size(labels, tf.int64),
-            state[1] + held_out,
-            tf.minimum(state[2], tf.reduce_min(labels)),
-            tf.maximum(state[3], tf.reduce_max(labels)),
-        )
-
-    batches = files.records().batch(_BATCH_TO_HASH)
-    zero = tf.constant(0, tf.int64)
-    examples, held_out, smallest, largest = (
-        int(number) for number in batches.reduce((zero,) * 4, reduce_batch)
+    records = tf.data.TFRecordDataset(
+        sorted(paths), compression_type="GZIP", num_parallel_reads=_PARALLEL_FILES
     )
-    places = ", ".join(sorted({os.path.dirname(path) for path in files.paths}))
-    if examples == held_out:
+    batches = (
+        records.batch(_READ_BATCH)
+        .map(lambda batch: _parse(batch, feature_spec, max_sequence_length), tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    tokens = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the examples)
+    digests, all_lengths, all_labels = [], [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    for ids, lengths, labels in batches.as_numpy_iterator():
+        tokens.write(ids.tobytes())
+        digests += _hash_contents(ids, lengths, labels)
+        all_lengths.append(lengths)
+        all_labels.append(labels)
+    tokens.flush()
+    hashes = np.frombuffer(b"".join(digests), np.uint64)
+    order = np.argsort(hashes, kind="stable")
+    ordered_lengths = np.concatenate(all_lengths)
+    starts = np.cumsum(ordered_lengths) - ordered_lengths
+    validation_size = int(np.count_nonzero(hashes < np.uint64(validation_fraction * 2.0**64)))
+    _require_examples(paths, len(order), validation_size, validation_fraction)
+    return Examples(
+        tokens,
+        starts[order],
+        ordered_lengths[order],
+        np.concatenate(all_labels)[order],
+        validation_size,
+    )
+
+
+def count_classes(labels: np.ndarray, class_names: Sequence[str] = ()) -> int:
+    """Returns the number of classes.
+
+    Args:
+        labels: Labels of the examples.
+        class_names: Names of the classes, of which the examples may lack some; empty if they are
+            not known, and then the labels tell how many there are.
+
+    Raises:
+        ValueError: The labels are not the numbers of classes, or all the same.
+    """
+    found = np.unique(labels).tolist()
+    count = len(class_names) or len(found)
+    expected = (
+        f"expected numbers from 0 to {count - 1} for the classes {', '.join(class_names)}"
+        if class_names
+        else "expected 0, 1, 2 and so on, without a gap"
+    )
+    if len(found) < 2 or found[0] < 0 or found[-1] >= count:
+        listed = ", ".join(map(str, found[:10])) + (", …" if len(found) > 10 else "")
         raise ValueError(
-            f"{places}: {examples} examples, {held_out} of them held out for validation: none is "
-            "left to train on. Check train_splits and validation_fraction, and what Transform was "
-            "given."
+            f"The {LABEL!r} of the examples takes the values {listed}; {expected}, and at least "
+            "two different ones. Number the labels before Transform, leave out examples that have "
+            "no class, and check that train_splits holds more than one class."
         )
-    if files.validation_fraction and not held_out:
-        raise ValueError(
-            f"{places}: none of {examples} examples falls to the validation_fraction of "
-            f"{files.validation_fraction}. Raise it, or set it and early_stopping_patience to 0."
-        )
-    if smallest < 0:
-        raise ValueError(
-            f"{places}: a {LABEL!r} is {smallest}; expected 0 or more. Leave out examples that "
-            "have no class."
-        )
-    return Summary(examples - held_out, held_out, max(largest + 1, least_classes, 2))
+    return count
+
+
+def plan_epoch(
+    examples: Examples,
+    global_batch_size: int,
+    *,
+    validation: bool = False,
+    generator: np.random.Generator | None = None,
+) -> Iterator[np.ndarray]:
+    """Chooses the examples of each batch of an epoch, of about the same length in a batch.
+
+    Args:
+        examples: The examples.
+        global_batch_size: Number of examples in a batch; the last one may be smaller.
+        validation: Whether to take the examples to validate on rather than those to train on.
+        generator: Shuffles the examples, and then the batches; None for a fixed order.
+
+    Yields:
+        Numbers of examples, int64 [global_batch_size].
+    """
+    size = examples.validation_size
+    order = np.arange(size) if validation else np.arange(size, len(examples.labels))
+    if generator:
+        generator.shuffle(order)
+    for start in range(0, len(order), _BATCHES_TO_SORT * global_batch_size):
+        some = order[start : start + _BATCHES_TO_SORT * global_batch_size]
+        some = some[np.argsort(examples.lengths[some], kind="stable")]
+        cuts = np.arange(0, len(some), global_batch_size)
+        if generator:
+            generator.shuffle(cuts)
+        for cut in cuts:
+            yield some[cut : cut + global_batch_size]
 
 
 def make_batches(
-    files: ExampleFiles,
-    context: tf.distribute.InputContext,
-    *,
-    steps: int,
+    examples: Examples,
+    plan: Iterable[np.ndarray],
+    replicas: range,
     batch_size: int,
-    max_tokens: int,
-    static_length: bool,
-    validation: bool,
-    seed: int,
-) -> Any:
-    """Makes the batches of one worker, pass after pass without an end.
+    fixed_length: int | None = None,
+) -> Iterator[list[Batch]]:
+    """Reads the batches of one worker, in a thread that is one step ahead.
 
-    The batches of its replicas follow each other. All replicas of all workers get the same number
-    of them a pass, because they step together.
+    Every worker plans the same global batches and reads the rows of its own replicas, so that the
+    number of workers does not change what a step trains on.
 
     Args:
-        files: The examples.
-        context: Which worker of how many this is.
-        steps: Of a pass: the examples divided by the rows of all replicas, rounded up.
-        batch_size: Rows a replica; a last batch is filled up with rows of weight 0.
-        max_tokens: Tokens after that many are cut off.
-        static_length: Whether to pad every batch to `max_tokens`, as a TPU needs it, rather than
-            to the longest of a batch of examples of about the same length.
-        validation: Whether to give the held-out examples, in order, or the others, shuffled anew
-            at every pass.
-        seed: Of the order.
+        examples: The examples, the same in all workers.
+        plan: Numbers of the examples of each global batch.
+        replicas: Which of all replicas are the worker's.
+        batch_size: Rows of one replica; where a global batch is smaller than all replicas', rows
+            of weight 0 fill up the last ones.
+        fixed_length: Length to pad every row to, as TPUs need it (not tried on a TPU); None for
+            the longest of each batch.
 
-    Returns:
-        A tf.data.Dataset of `Batch`.
+    Yields:
+        A `Batch` for each of the worker's replicas.
     """
-    replicas = context.num_replicas_in_sync // context.num_input_pipelines
-    shape = (replicas, batch_size, max_tokens if static_length else None)
-    records = files.records(None if validation else seed)
-    # Many at once: a `filter` of single records takes longer than all the rest.
-    records = records.batch(_BATCH_TO_HASH).map(
-        lambda some: tf.boolean_mask(some, files.held_out(some) == validation),
-        num_parallel_calls=tf.data.AUTOTUNE,
+    steps = (
+        [
+            _fill_batch(
+                examples,
+                numbers[replica * batch_size : (replica + 1) * batch_size],
+                batch_size,
+                fixed_length,
+            )
+            for replica in replicas
+        ]
+        for numbers in plan
     )
-    records = records.unbatch()
-    # Before anything costly is done with the records of other workers.
-    records = records.shard(context.num_input_pipelines, context.input_pipeline_id)
-    if not validation:
-        records = records.shuffle(_SHUFFLE_RECORDS, seed)
-    batches = (
-        records.batch(_BATCHES_TO_SORT * replicas * batch_size)
-        .map(lambda batch: _parse(batch, files.feature_spec), num_parallel_calls=tf.data.AUTOTUNE)
-        .flat_map(lambda ids, labels: _cut(ids, labels, shape, max_tokens))
-    )
-    if not validation:
-        batches = batches.shuffle(_BATCHES_TO_SORT, seed)
-    # A worker may have one example less than others, and for that reason one step less.
-    batches = batches.concatenate(_empty_batch(shape)).take(steps)
-    # Endless: TensorFlow then spares the workers asking each other at every step for more data.
-    return batches.repeat().unbatch().prefetch(tf.data.AUTOTUNE)
+    # Not by tf.data: a process that ends while tf.data waits for a Python generator hangs.
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
+        following = thread.submit(next, steps, None)
+        while (step := following.result()) is not None:
+            following = thread.submit(next, steps, None)
+            yield step
 
 
 def _parse(
-    records: tf.Tensor, feature_spec: Mapping[str, Any]
-) -> tuple[tf.RaggedTensor, tf.Tensor]:
-    """Returns ids, int32 [examples, (tokens)], and labels, int32 [examples], by length."""
+    records: tf.Tensor, feature_spec: Mapping[str, Any], max_sequence_length: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns ids, int32 [tokens]; lengths, int64 [examples]; labels, int32 [examples]."""
     # Ragged right away: a sparse tensor would add two numbers to each id.
-    ragged = tf.io.RaggedFeature(tf.int64)
-    spec = {TOKEN_IDS: ragged, LABEL: feature_spec[LABEL]}
+    spec = {TOKEN_IDS: tf.io.RaggedFeature(tf.int64), LABEL: feature_spec[LABEL]}
     features = tf.io.parse_example(records, spec)
-    order = tf.argsort(features[TOKEN_IDS].row_lengths(), stable=True)
-    ids, labels = (tf.gather(features[name], order) for name in (TOKEN_IDS, LABEL))
-    return tf.cast(ids, tf.int32), tf.cast(labels, tf.int32)
+    ids = features[TOKEN_IDS][:, :max_sequence_length]
+    return tf.cast(ids.values, tf.int32), ids.row_lengths(), tf.cast(features[LABEL], tf.int32)
 
 
-def _cut(
-    ids: tf.RaggedTensor,
-    labels: tf.Tensor,
-    shape: tuple[int, int, int | None],
-    max_tokens: int,
-) -> Any:
-    """Returns a dataset of batches whose arrays begin with the axes [replicas, batch_size]."""
-    replicas, batch_size, length = shape
-    rows = replicas * batch_size
-
-    def cut(start: tf.Tensor) -> Batch:
-        some_ids = ids[start : start + rows]
-        some_labels = labels[start : start + rows]
-        count = tf.size(some_labels)
-        longest = tf.cast(some_ids.bounding_shape(axis=1), tf.int32)
-        # Never 0 columns: TensorFlow's `unbatch` crashes on a tensor without elements.
-        columns = length or tf.clip_by_value(longest, 1, max_tokens)
-        padded = some_ids.to_tensor(PADDING_ID, shape=tf.stack([rows, columns]))
-        return (
-            tf.reshape(padded, (replicas, batch_size, length or -1)),
-            tf.reshape(tf.pad(some_labels, [[0, rows - count]]), (replicas, batch_size)),
-            tf.reshape(tf.sequence_mask(count, rows, tf.float32), (replicas, batch_size)),
+def _hash_contents(ids: np.ndarray, lengths: np.ndarray, labels: np.ndarray) -> list[bytes]:
+    """Returns a hash of 64 bits of the token ids and the label of each example."""
+    content = memoryview(ids.tobytes())
+    ends = np.cumsum(lengths) * ids.itemsize
+    starts = ends - lengths * ids.itemsize
+    return [
+        hashlib.blake2b(content[start:end], digest_size=8, key=label).digest()
+        for start, end, label in zip(
+            starts.tolist(), ends.tolist(), map(np.int32.tobytes, labels), strict=True
         )
-
-    starts = tf.data.Dataset.range(0, tf.size(labels, tf.int64), rows)
-    return starts.map(lambda start: cut(tf.cast(start, tf.int32)))
+    ]
 
 
-def _empty_batch(shape: tuple[int, int, int | None]) -> Any:
-    """Returns a dataset of one batch without examples, of the form of `_cut`."""
-    replicas, batch_size, length = shape
-    batch = (
-        tf.fill((replicas, batch_size, length or 1), PADDING_ID),
-        tf.zeros((replicas, batch_size), tf.int32),
-        tf.zeros((replicas, batch_size), tf.float32),
-    )
-    return tf.data.Dataset.from_tensors(batch)
+def _fill_batch(
+    examples: Examples, numbers: np.ndarray, batch_size: int, fixed_length: int | None
+) -> Batch:
+    # Never 0 columns: on a GPU `tf.where` must not be given a tensor without elements.
+    length = fixed_length or max(examples.lengths[numbers], default=0) or 1
+    ids = np.full((batch_size, length), PADDING_ID, np.int32)
+    labels = np.zeros(batch_size, np.int32)
+    weights = np.zeros(batch_size, np.float32)
+    for row, number in enumerate(numbers):
+        ids[row, : examples.lengths[number]] = examples.token_ids(number)
+    labels[: len(numbers)] = examples.labels[numbers]
+    weights[: len(numbers)] = 1
+    return ids, labels, weights
+
+
+def _require_examples(
+    paths: Sequence[str], count: int, validation_size: int, validation_fraction: float
+) -> None:
+    places = ", ".join(sorted({os.path.dirname(path) for path in paths}))
+    if count == validation_size:
+        raise ValueError(
+            f"{places}: {count} examples, {validation_size} of them for validation: none is left "
+            "to train on. Check train_splits and validation_fraction, and what Transform was given."
+        )
+    if validation_fraction and not validation_size:
+        raise ValueError(
+            f"{places}: none of {count} examples falls to the validation_fraction of "
+            f"{validation_fraction}. Raise it, or set it and early_stopping_patience to 0."
+        )

@@ -77,7 +77,7 @@ def save(
     tf.io.gfile.rename(temporary, directory)
 
 
-def take_over(model: keras.Model, vocabulary: Sequence[str], directory: str) -> None:
+def warm_start(model: keras.Model, vocabulary: Sequence[str], directory: str) -> None:
     """Gives a model the weights of a saved one.
 
     It takes the embedding's rows of padding, of unknown tokens and of every token that both

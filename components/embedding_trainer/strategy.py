@@ -51,19 +51,27 @@ def scale_learning_rate(learning_rate: float, replicas: int) -> float:
     return learning_rate * replicas
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Tells whether this process is the one that writes the result."""
+def local_replicas(strategy: tf.distribute.Strategy) -> range:
+    """Returns which of all replicas run in this process."""
     resolver = strategy.cluster_resolver
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or not resolver:
-        return True
-    chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
-    return (resolver.task_type, resolver.task_id) == (chief, 0)
+        return range(strategy.num_replicas_in_sync)
+    cluster = resolver.cluster_spec().as_dict()
+    chiefs, workers = (len(cluster.get(job, [])) for job in ("chief", "worker"))
+    here = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
+    count = strategy.num_replicas_in_sync // (chiefs + workers)
+    return range(here * count, (here + 1) * count)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Tells whether this process is the one that writes the result."""
+    return local_replicas(strategy).start == 0
 
 
 def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
-    """Returns when all workers have come here.
+    """Returns when all workers have called it.
 
-    A worker that ended while another one still writes would look crashed to it.
+    To a worker that still writes, another one that has ended looks crashed.
     """
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
 

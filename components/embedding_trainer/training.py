@@ -5,19 +5,18 @@ Keras' own `fit` fails under MultiWorkerMirroredStrategy.
 
 import dataclasses
 import logging
-import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from components.embedding_trainer.input_pipeline import Batch, ExampleFiles, Summary, make_batches
+from components.embedding_trainer.input_pipeline import Batch, Examples, make_batches, plan_epoch
 from components.embedding_trainer.model import class_logits
 from components.embedding_trainer.options import TrainingOptions
-from components.embedding_trainer.strategy import scale_learning_rate
+from components.embedding_trainer.strategy import local_replicas, scale_learning_rate
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class Metrics:
 
     Attributes:
         loss: Cross entropy, in nats.
-        accuracy: Share of the examples whose most probable class is the right one.
+        accuracy: Share of the examples whose most probable class is their label.
         examples: Number of examples.
     """
 
@@ -39,14 +38,14 @@ class Metrics:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What the training came to.
+    """The weights of the best epoch, and how they were found.
 
     Attributes:
-        weights: Those to use, in the order of `keras.Model.get_weights`.
+        weights: The weights, in the order of `keras.Model.get_weights`.
         epoch: The epoch after which they were taken, from 1 on.
         epochs_run: Number of epochs that were run.
-        training: Measured during that epoch, while the weights changed.
-        validation: Measured after that epoch; None without validation.
+        training: Metrics of that epoch, measured while the weights changed.
+        validation: Metrics after that epoch; None without validation.
     """
 
     weights: list[np.ndarray]
@@ -58,8 +57,7 @@ class Outcome:
 
 def train(
     build: Callable[[], keras.Model],
-    files: ExampleFiles,
-    summary: Summary,
+    examples: Examples,
     options: TrainingOptions,
     strategy: tf.distribute.Strategy,
     log_dir: str | None = None,
@@ -68,11 +66,10 @@ def train(
 
     Args:
         build: Builds the model with its initial weights.
-        files: The examples.
-        summary: Of the files.
+        examples: The examples.
         options: How to train.
         strategy: Where to train.
-        log_dir: Where to write TensorBoard logs to; None for nowhere.
+        log_dir: Where to write TensorBoard logs; None for no logs.
 
     Returns:
         The outcome, equal in every worker.
@@ -81,110 +78,133 @@ def train(
         FloatingPointError: The loss or a weight became NaN or infinite.
     """
     keras.utils.set_random_seed(options.seed)
-    learning_rate = scale_learning_rate(options.learning_rate, strategy.num_replicas_in_sync)
-    with strategy.scope():
-        model = build()
-        optimizer = keras.optimizers.Adam(learning_rate)
-        optimizer.build(model.trainable_variables)
-    run_training = _make_pass(model, optimizer, files, summary, options, strategy)
-    run_validation = (
-        _make_pass(model, None, files, summary, options, strategy)
-        if summary.validation_examples
-        else None
-    )
+    loop = _Loop(build, examples, options, strategy)
     write_logs = _open_logs(log_dir) if log_dir else None
     best: Outcome | None = None
     for epoch in range(1, options.epochs + 1):
         start = time.monotonic()
-        training = run_training()
+        training = loop.train_epoch()
         seconds = time.monotonic() - start
-        validation = run_validation() if run_validation else None
-        _report(epoch, options.epochs, seconds, training, validation)
+        validation = loop.evaluate() if examples.validation_size else None
+        _log_epoch(epoch, options.epochs, seconds, training, validation)
         if write_logs:
             write_logs(epoch, training, validation)
-        # The last step of an epoch can break the weights after its loss was taken.
-        if not all(np.isfinite(numbers).all() for numbers in (training.loss, *model.get_weights())):
-            raise FloatingPointError(
-                f"The training diverged in epoch {epoch} with a loss of {training.loss}; expected "
-                "the loss and all weights to be finite numbers. Lower "
-                f"the learning_rate of {options.learning_rate} (times "
-                f"{strategy.num_replicas_in_sync} replicas)."
-            )
+        weights = loop.model.get_weights()
+        _require_finite(epoch, training.loss, weights, options, strategy.num_replicas_in_sync)
         if best is None or not options.early_stopping_patience or _is_lower(validation, best):
-            best = Outcome(model.get_weights(), epoch, epoch, training, validation)
+            best = Outcome(weights, epoch, epoch, training, validation)
         elif epoch - best.epoch >= options.early_stopping_patience:
             break
     assert best is not None  # There is at least one epoch.
     return dataclasses.replace(best, epochs_run=epoch)
 
 
+class _Loop:
+    """A model, and passes over the examples on the replicas of a strategy."""
+
+    def __init__(
+        self,
+        build: Callable[[], keras.Model],
+        examples: Examples,
+        options: TrainingOptions,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        self._examples = examples
+        self._batch_size = options.batch_size
+        self._global_batch_size = options.batch_size * strategy.num_replicas_in_sync
+        self._generator = np.random.default_rng(options.seed)
+        self._replicas = local_replicas(strategy)
+        on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+        self._fixed_length = options.max_sequence_length if on_tpu else None
+        with strategy.scope():
+            self.model = build()
+            self._optimizer = keras.optimizers.Adam(
+                scale_learning_rate(options.learning_rate, strategy.num_replicas_in_sync)
+            )
+            self._optimizer.build(self.model.trainable_variables)
+        self._train_step = self._on_all_replicas(self._train_replica, strategy)
+        self._test_step = self._on_all_replicas(self._test_replica, strategy)
+
+    def train_epoch(self) -> Metrics:
+        """Trains on every example once, in a new order."""
+        plan = plan_epoch(self._examples, self._global_batch_size, generator=self._generator)
+        return self._run(self._train_step, plan)
+
+    def evaluate(self) -> Metrics:
+        """Evaluates the model on the examples for validation."""
+        plan = plan_epoch(self._examples, self._global_batch_size, validation=True)
+        return self._run(self._test_step, plan)
+
+    def _run(self, step: Callable[[list[Batch]], tf.Tensor], plan: Iterable[np.ndarray]) -> Metrics:
+        batches = make_batches(
+            self._examples, plan, self._replicas, self._batch_size, self._fixed_length
+        )
+        totals = np.sum([step(batch) for batch in batches], axis=0, dtype=np.float64)
+        loss, hits, examples = totals.tolist()
+        return Metrics(loss / examples, hits / examples, round(examples))
+
+    def _train_replica(self, batch: Batch) -> tf.Tensor:
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            losses, sums = self._test_losses(batch)
+            # The gradients of the replicas are summed up: together a mean over the global batch.
+            loss = tf.reduce_sum(losses) / self._global_batch_size
+        # Dense, because replicas cannot sum up the embedding's slices.
+        gradients = [tf.convert_to_tensor(slices) for slices in tape.gradient(loss, variables)]
+        self._optimizer.apply(gradients, variables)
+        return sums
+
+    def _test_replica(self, batch: Batch) -> tf.Tensor:
+        return self._test_losses(batch)[1]
+
+    def _test_losses(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the loss of each example, and the sums of losses, hits and weights."""
+        ids, labels, weights = batch
+        logits = class_logits(self.model(ids))
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits) * weights
+        hits = tf.cast(tf.argmax(logits, axis=1, output_type=tf.int32) == labels, tf.float32)
+        sums = [tf.reduce_sum(values) for values in (losses, hits * weights, weights)]
+        return losses, tf.stack(sums)
+
+    def _on_all_replicas(
+        self, replica_step: Callable[[Batch], tf.Tensor], strategy: tf.distribute.Strategy
+    ) -> Callable[[list[Batch]], tf.Tensor]:
+        """Compiles a step of one replica to a step of all, which returns the replicas' sum."""
+        batch = (
+            tf.TensorSpec([self._batch_size, self._fixed_length], tf.int32),
+            tf.TensorSpec([self._batch_size], tf.int32),
+            tf.TensorSpec([self._batch_size], tf.float32),
+        )
+
+        # AutoGraph would take seconds to convert Keras, to no effect.
+        @tf.function(input_signature=[[batch] * len(self._replicas)], autograph=False)
+        def step(batches: list[Batch]) -> tf.Tensor:
+            values = strategy.experimental_distribute_values_from_function(
+                lambda context: batches[context.replica_id_in_sync_group - self._replicas.start]
+            )
+            return strategy.reduce("SUM", strategy.run(replica_step, args=(values,)), axis=None)
+
+        return step
+
+
 def _is_lower(validation: Metrics | None, best: Outcome) -> bool:
     return not validation or not best.validation or validation.loss < best.validation.loss
 
 
-def _make_pass(
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer | None,
-    files: ExampleFiles,
-    summary: Summary,
-    options: TrainingOptions,
-    strategy: tf.distribute.Strategy,
-) -> Callable[[], Metrics]:
-    """Returns a function that goes over the training examples, or those held out, once.
-
-    Args:
-        model: The model, made in the scope of the strategy.
-        optimizer: Likewise, to train; None to validate.
-        files: The examples.
-        summary: Of the files.
-        options: How to train.
-        strategy: Where to train.
-    """
-    global_batch_size = options.batch_size * strategy.num_replicas_in_sync
-    examples = summary.training_examples if optimizer else summary.validation_examples
-    steps = math.ceil(examples / global_batch_size)
-    dataset = strategy.distribute_datasets_from_function(
-        lambda context: make_batches(
-            files,
-            context,
-            steps=steps,
-            batch_size=options.batch_size,
-            max_tokens=options.max_sequence_length,
-            static_length=isinstance(strategy, tf.distribute.TPUStrategy),
-            validation=optimizer is None,
-            seed=options.seed,
-        )
+def _require_finite(
+    epoch: int, loss: float, weights: list[np.ndarray], options: TrainingOptions, replicas: int
+) -> None:
+    # The last step of an epoch can break the weights after its loss was taken.
+    if all(np.isfinite(numbers).all() for numbers in (loss, *weights)):
+        return
+    raise FloatingPointError(
+        f"The training diverged in epoch {epoch} with a loss of {loss}; expected the loss and all "
+        f"weights to be finite numbers. Lower the learning_rate of {options.learning_rate} (scaled "
+        f"for {replicas} replicas)."
     )
-    batches = iter(dataset)
-
-    def step_replica(batch: Batch) -> tf.Tensor:
-        ids, labels, weights = batch
-        with tf.GradientTape() as tape:
-            logits = class_logits(model(ids))
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits) * weights
-            # The gradients of the replicas are summed up: together a mean over the global batch.
-            loss = tf.reduce_sum(losses) / global_batch_size
-        if optimizer:
-            gradients = tape.gradient(loss, model.trainable_variables)
-            # Dense, because replicas cannot sum up the embedding's slices.
-            dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-            optimizer.apply(dense, model.trainable_variables)
-        hits = tf.cast(tf.argmax(logits, axis=1, output_type=tf.int32) == labels, tf.float32)
-        return tf.stack([tf.reduce_sum(x) for x in (losses, hits * weights, weights)])
-
-    @tf.function(input_signature=[dataset.element_spec], autograph=False)  # Seconds, to no effect.
-    def step(batch: Batch) -> tf.Tensor:
-        return strategy.reduce("SUM", strategy.run(step_replica, args=(batch,)), axis=None)
-
-    def run() -> Metrics:
-        totals = np.sum([step(next(batches)) for _ in range(steps)], axis=0, dtype=np.float64)
-        loss, hits, examples = totals.tolist()
-        return Metrics(loss / examples, hits / examples, round(examples))
-
-    return run
 
 
-def _report(
+def _log_epoch(
     epoch: int, epochs: int, seconds: float, training: Metrics, validation: Metrics | None
 ) -> None:
     _LOGGER.info(

@@ -75,7 +75,7 @@ def write_examples(directory: str, rows: Sequence[Mapping[str, Any]]) -> None:
                 example = tf.train.Example()
                 for name, values in row.items():
                     example.features.feature[name].int64_list.value.extend(np.atleast_1d(values))
-                writer.write(example.SerializeToString(deterministic=True))
+                writer.write(example.SerializeToString())
 
 
 def artifact(artifact_type: Any, uri: str) -> Any:
