@@ -68,14 +68,14 @@ def projection_directory(projection: metadata_store_pb2.Artifact) -> str:
     return os.path.join(projection.uri, projection.properties["run_name"].string_value)
 
 
-def class_names(examples: Sequence[tfx.dsl.Artifact]) -> list[str]:
-    """Returns the class names that TfdsExampleGen recorded on its examples.
+def class_names(artifacts: Sequence[tfx.dsl.Artifact]) -> list[str]:
+    """Returns the class names that TfdsExampleGen and EmbeddingTrainer record on their outputs.
 
     Args:
-        examples: Examples artifacts, or none.
+        artifacts: Examples or Model artifacts, or none.
 
     Returns:
         The names of the artifact that has most; empty if none has any.
     """
-    noted = [artifact.get_string_custom_property("class_names") for artifact in examples]
+    noted = [artifact.get_string_custom_property("class_names") for artifact in artifacts]
     return max((json.loads(names) for names in noted if names), key=len, default=[])

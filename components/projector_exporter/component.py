@@ -10,7 +10,7 @@ from components.code_digest import source_digest
 from components.projector_directory.runs import check_prefix
 from components.projector_exporter.executor import Executor
 from components.projector_exporter.options import ExportOptions
-from components.text.features import FIRST_TOKEN_ID, VOCABULARY
+from components.text.features import VOCABULARY
 
 
 class ProjectorExporterSpec(ComponentSpec):
@@ -18,7 +18,7 @@ class ProjectorExporterSpec(ComponentSpec):
 
     PARAMETERS = {  # noqa: RUF012 (TFX wants plain class attributes.)
         "embedding": ExecutionParameter(type=str),
-        "first_token_id": ExecutionParameter(type=int),
+        "first_token_id": ExecutionParameter(type=int, optional=True),
         "vocabulary": ExecutionParameter(type=str),
         "run_prefix": ExecutionParameter(type=str),
         "publish_dir": ExecutionParameter(type=str, optional=True),
@@ -60,7 +60,7 @@ class ProjectorExporter(tfx.types.BaseComponent):
         baseline_model: tfx.types.BaseChannel | None = None,
         options: ExportOptions | None = None,
         embedding: str = "embedding",
-        first_token_id: int = FIRST_TOKEN_ID,
+        first_token_id: int | None = None,
         vocabulary: str = VOCABULARY,
         run_prefix: str = "projection",
         publish_dir: str | None = None,
@@ -69,17 +69,19 @@ class ProjectorExporter(tfx.types.BaseComponent):
 
         Args:
             model: `Model` artifact with a SavedModel.
-            transform_graph: `TransformGraph` artifact that the model was trained behind.
+            transform_graph: `TransformGraph` artifact that the model was trained behind. It has the
+                counts of the words, and the words of a model that carries none.
             examples: `Examples` artifact of TfdsExampleGen that the model was trained on. Its
-                fingerprint is recorded on the projection, its class names name columns.
+                fingerprint is recorded on the projection; its class names name columns where the
+                model has none.
             baseline_model: `Model` artifact of EmbeddingTrainer. The share of its nearest neighbors
                 that a word keeps against it is recorded on the projection.
             options: What the projection shows; None for the defaults.
             embedding: The embedding matrix: a key of the model's checkpoint, or a component of a
                 key's path or of a variable's name.
-            first_token_id: The row of the vocabulary's first word: 1 after a padding row, 0 for
-                models without one.
-            vocabulary: The vocabulary's name in the transform graph.
+            first_token_id: The row of the vocabulary's first word, such as 1 after a padding row;
+                None to find it out, or to refuse to guess.
+            vocabulary: The vocabulary's name in the transform graph and among the model's assets.
             run_prefix: Beginning of the run's name in TensorBoard; the time follows.
             publish_dir: Directory that gets a copy of the run, such as the `--logdir` of a
                 TensorBoard that is always on. The executor must be able to write to it.
@@ -87,7 +89,7 @@ class ProjectorExporter(tfx.types.BaseComponent):
         Raises:
             ValueError: A parameter is out of range.
         """
-        if first_token_id < 0:
+        if first_token_id is not None and first_token_id < 0:
             raise ValueError(f"first_token_id is {first_token_id}; expected a row, 0 or more.")
         if not embedding or not vocabulary:
             raise ValueError("embedding and vocabulary are names and cannot be empty.")

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx import types
@@ -14,12 +15,14 @@ from components import execution_properties
 from components.artifacts import class_names, projection_directory
 from components.projector_directory.runs import publish_run, run_name
 from components.projector_exporter.export import export_points
-from components.projector_exporter.model_words import read_words
+from components.projector_exporter.model_words import (
+    ModelWords,
+    read_words,
+    token_probabilities,
+)
 from components.projector_exporter.options import ExportOptions
-from components.projector_exporter.points import Points
-from components.text.vocabulary import read_served_vocabulary
+from components.projector_exporter.words import word_points
 from components.vectors.neighbors import overlap_at_k
-from components.vectors.saved_embedding import read_embedding
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -50,45 +53,63 @@ class Executor(BaseExecutor):
         """
         options = execution_properties.from_properties(ExportOptions, exec_properties)
         examples = input_dict.get("examples", [])
-        source_variable, words = read_words(
-            _saved_model(artifact_utils.get_single_uri(input_dict["model"])),
+        saved_model = _saved_model(artifact_utils.get_single_uri(input_dict["model"]))
+        words = read_words(
+            saved_model,
             tft.TFTransformOutput(artifact_utils.get_single_uri(input_dict["transform_graph"])),
             vocabulary=exec_properties["vocabulary"],
             embedding=exec_properties["embedding"],
-            first_token_id=exec_properties["first_token_id"],
-            class_names=class_names(examples),
+            first_token_id=exec_properties.get("first_token_id"),
+        )
+        count, dimensions = words.vectors.shape
+        points = word_points(
+            words.tokens,
+            words.vectors,
+            first_token_id=words.first_token_id,
+            counts=words.counts,
+            probabilities=token_probabilities(saved_model, words.first_token_id + np.arange(count)),
+            class_names=class_names(input_dict["model"]) or class_names(examples),
         )
         projection = artifact_utils.get_single_instance(output_dict["projection"])
         projection.run_name = run_name(exec_properties["run_prefix"])
         directory = projection_directory(projection.mlmd_artifact)
-        export_points(directory, [words], options)
-        count, dimensions = words.vectors.shape
+        export_points(directory, [points], options)
         projection.rows = min(count, options.max_rows)
         projection.dimensions = dimensions
-        projection.source_variable = source_variable
+        projection.source_variable = words.source_variable
         projection.vocabulary = exec_properties["vocabulary"]
         projection.dataset_fingerprint = _recorded(examples, "dataset_fingerprint")
         projection.set_string_custom_property("dataset", _recorded(examples, "dataset"))
         projection.set_int_custom_property("rows_left_out", count - projection.rows)
         for baseline in input_dict.get("baseline_model", []):
-            _compare(words, _saved_model(baseline.uri), exec_properties, projection)
+            _compare(words, baseline.uri, exec_properties, projection)
         if publish_dir := exec_properties.get("publish_dir"):
             projection.set_string_custom_property("published", publish_run(directory, publish_dir))
 
 
 def _compare(
-    words: Points, baseline: str, exec_properties: dict[str, Any], projection: types.Artifact
+    words: ModelWords, baseline: str, exec_properties: dict[str, Any], projection: types.Artifact
 ) -> None:
-    """Records on the projection how many of its nearest neighbors a word keeps."""
-    vocabulary = exec_properties["vocabulary"]
-    tokens = read_served_vocabulary(baseline, vocabulary)
-    if tokens is None:
-        _LOGGER.warning("%s carries no vocabulary %r: not compared.", baseline, vocabulary)
+    """Records on the projection how many of its nearest neighbors a word keeps.
+
+    The export is finished, so whatever is wrong with the baseline is a warning.
+    """
+    try:
+        known = read_words(
+            _saved_model(baseline),
+            None,
+            vocabulary=exec_properties["vocabulary"],
+            embedding=exec_properties["embedding"],
+            first_token_id=words.first_token_id,
+        )
+        if not np.isfinite(known.vectors).all():
+            raise ValueError("its vectors hold NaN or infinity.")
+        overlap = overlap_at_k(
+            (words.tokens, words.vectors), (known.tokens, known.vectors), _NEIGHBORS
+        )
+    except Exception as error:
+        _LOGGER.warning("The words are not compared with the baseline %s: %s", baseline, error)
         return
-    _, matrix = read_embedding(baseline, exec_properties["embedding"])
-    first = exec_properties["first_token_id"]
-    vectors = matrix[first : first + len(tokens)]
-    overlap = overlap_at_k((words.labels, words.vectors), (tokens, vectors), _NEIGHBORS)
     if overlap.share is not None:
         projection.set_float_custom_property("neighbor_overlap", overlap.share)
         projection.set_int_custom_property("neighbor_overlap_tokens", overlap.compared_tokens)

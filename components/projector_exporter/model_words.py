@@ -1,8 +1,10 @@
 """Reads the words of a saved model: their tokens, their vectors and what the model says of them."""
 
 import contextlib
+import dataclasses
 import importlib
 import os
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,58 +12,120 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.projector_exporter.points import Points
-from components.projector_exporter.words import word_points
-from components.text.features import VOCABULARY
-from components.text.vocabulary import read_token_counts
+from components.projector_exporter.lookup import find_lookup
+from components.text.features import FIRST_TOKEN_ID, VOCABULARY
+from components.text.vocabulary import read_served_vocabulary, read_token_counts
 from components.vectors.saved_embedding import read_embedding
 
 # A signature of EmbeddingTrainer's models: token ids in, probabilities of the classes out.
 SIGNATURE = "serve_token_ids"
 
+# Of a line of a vocabulary that was stored with counts.
+_NUMBER = re.compile(rb"-?\d+(\.\d+)?(e[+-]?\d+)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelWords:
+    """The words of a model.
+
+    Attributes:
+        source_variable: Key of the embedding matrix in the model's checkpoint.
+        tokens: The vocabulary by falling frequency.
+        vectors: Their vectors, float32 [tokens, dimensions].
+        first_token_id: The id of the first token, which is its row in the matrix.
+        counts: Occurrences of each token in the training examples, int64 [tokens]; None if
+            unknown.
+    """
+
+    source_variable: str
+    tokens: Sequence[bytes]
+    vectors: np.ndarray
+    first_token_id: int
+    counts: np.ndarray | None
+
 
 def read_words(
     saved_model: str,
-    transform_output: tft.TFTransformOutput,
-    *,
-    vocabulary: str,
-    embedding: str,
-    first_token_id: int,
-    class_names: Sequence[str],
-) -> tuple[str, Points]:
-    """Reads the words of a model.
+    transform_output: tft.TFTransformOutput | None,
+    vocabulary: str = VOCABULARY,
+    embedding: str = "embedding",
+    first_token_id: int | None = None,
+) -> ModelWords:
+    """Reads the tokens and vectors of a model.
+
+    The tokens are those of the vocabulary among the model's assets; of a model that carries none,
+    those of the transform graph. The row of the first token is known where the matrix has a row for
+    each token and no more, and of EmbeddingTrainer's models. Of others it is the id that the
+    transform graph gives the first token, provided that the matrix has a row for each of the
+    graph's ids and no more: then the model cannot have shifted them.
 
     Args:
         saved_model: The SavedModel's directory.
-        transform_output: The transformation that the model was trained behind.
-        vocabulary: Name of the vocabulary in the transform graph.
+        transform_output: The transformation that the model was trained behind; None if unknown.
+        vocabulary: Name of the vocabulary.
         embedding: See `read_embedding`.
-        first_token_id: The matrix row of the first token.
-        class_names: Names of the classes that the model tells apart; empty if unknown.
+        first_token_id: The matrix row of the first token; None to find it out.
 
     Returns:
-        The key of the matrix in the model's checkpoint, and the words.
+        The words.
 
     Raises:
         FileNotFoundError: There is no SavedModel with variables.
-        ValueError: The embedding is not found or does not fit the vocabulary.
+        ValueError: There is no such vocabulary or matrix, the model's vocabulary is not that of
+            the transform graph, or the row of the first token cannot be or is not known.
     """
-    tokens = transform_output.vocabulary_by_name(vocabulary)
+    tokens, counts = split_counts(_read_vocabulary(saved_model, transform_output, vocabulary))
     key, matrix = read_embedding(saved_model, embedding)
-    if len(matrix) < first_token_id + len(tokens):
+    if _has_signature(saved_model):
+        if first_token_id not in (None, FIRST_TOKEN_ID):
+            raise ValueError(
+                f"first_token_id is {first_token_id}; the ids of a model of EmbeddingTrainer start "
+                f"at {FIRST_TOKEN_ID}. Leave first_token_id out."
+            )
+        first_token_id = FIRST_TOKEN_ID
+    if len(matrix) < len(tokens) + (first_token_id or 0):
         raise ValueError(
-            f"{key} has {len(matrix)} rows, too few for {len(tokens)} tokens from row "
-            f"{first_token_id} on. Was the model trained with another vocabulary, or is "
-            "first_token_id wrong?"
+            f"{saved_model}: {key} has {len(matrix)} rows, too few for the {len(tokens)} tokens of "
+            f"{vocabulary!r} from row {first_token_id or 0} on. Was the model trained with another "
+            "vocabulary, or is first_token_id wrong?"
         )
-    return key, word_points(
-        tokens,
-        matrix[first_token_id : first_token_id + len(tokens)],
+    if first_token_id is None:
+        first_token_id = _find_first_row(key, len(matrix), tokens, transform_output)
+    if counts is None and vocabulary == VOCABULARY and transform_output:
+        counts = read_token_counts(transform_output)
+    return ModelWords(
+        source_variable=key,
+        tokens=tokens,
+        vectors=matrix[first_token_id : first_token_id + len(tokens)],
         first_token_id=first_token_id,
-        counts=read_token_counts(transform_output) if vocabulary == VOCABULARY else None,
-        probabilities=token_probabilities(saved_model, first_token_id + np.arange(len(tokens))),
-        class_names=class_names,
+        counts=counts,
     )
+
+
+def split_counts(lines: Sequence[bytes]) -> tuple[Sequence[bytes], np.ndarray | None]:
+    """Splits a vocabulary that `tft.vocabulary` stored with `store_frequency=True`.
+
+    Such a line is a number, a space and a token without spaces, with the numbers in falling order.
+    The numbers are counts if they are integers; otherwise they are weights or mutual information.
+
+    Args:
+        lines: The lines of a vocabulary.
+
+    Returns:
+        The tokens, and their counts, int64 [tokens]; None for the counts if there are none.
+    """
+    pairs = [line.split(b" ") for line in lines]
+    if not all(len(pair) == 2 and _NUMBER.fullmatch(pair[0]) and pair[1] for pair in pairs):
+        return lines, None
+    numbers = np.array([float(number) for number, _ in pairs])
+    # Reserved tokens come first and have the number -1.
+    counted = numbers[numbers >= 0]
+    if (np.diff(counted) > 0).any():
+        return lines, None
+    tokens = [token for _, token in pairs]
+    if any(b"." in number or b"e" in number for number, _ in pairs):
+        return tokens, None
+    return tokens, np.maximum(numbers, 0).astype(np.int64)
 
 
 def token_probabilities(
@@ -94,6 +158,54 @@ def token_probabilities(
             serve(token_ids=tf.constant(column[start : start + batch_size]))["probabilities"]
             for start in range(0, len(column), batch_size)
         ]
+    )
+
+
+def _read_vocabulary(
+    saved_model: str, transform_output: tft.TFTransformOutput | None, vocabulary: str
+) -> list[bytes]:
+    """Reads the vocabulary of the model, or else of the transform graph; refuses different ones."""
+    served = read_served_vocabulary(saved_model, vocabulary)
+    if transform_output is None or not transform_output.vocabulary_file_by_name(vocabulary):
+        if served is None:
+            raise ValueError(
+                f"Neither {saved_model} nor the transform graph has a vocabulary {vocabulary!r}. "
+                "Pass as vocabulary the vocab_filename of the preprocessing_fn."
+            )
+        return served
+    transformed: list[bytes] = transform_output.vocabulary_by_name(vocabulary)
+    if served is not None and served != transformed:
+        differing = [a != b for a, b in zip(served, transformed, strict=False)]
+        line = differing.index(True) if any(differing) else len(differing)
+        raise ValueError(
+            f"{saved_model} has {len(served)} tokens in its vocabulary {vocabulary!r}, and the "
+            f"transform graph {len(transformed)}; they differ first in line {line + 1}: "
+            f"{served[line : line + 1]} and {transformed[line : line + 1]}. Give the transform "
+            "graph that the model was trained behind."
+        )
+    return transformed
+
+
+def _find_first_row(
+    key: str, rows: int, tokens: Sequence[bytes], transform_output: tft.TFTransformOutput | None
+) -> int:
+    """Finds the matrix row of the first token, or refuses to guess."""
+    spare = rows - len(tokens)
+    if spare == 0:
+        return 0
+    lookup = find_lookup(transform_output, tokens) if transform_output else None
+    if lookup and lookup.ids == rows:
+        return lookup.first_id
+    told = (
+        f"gives the first token the id {lookup.first_id}, and needs {lookup.ids} rows"
+        if lookup
+        else "does not tell"
+    )
+    readings = " or ".join(f"first_token_id={row}" for row in range(min(spare, 2) + 1))
+    raise ValueError(
+        f"{key} has {rows} rows for {len(tokens)} tokens: the first token may have row 0, with a "
+        "row for unknown words after the last one, or row 1, with a row for padding before it. The "
+        f"transform graph {told}. Pass {readings}, as the model was trained."
     )
 
 

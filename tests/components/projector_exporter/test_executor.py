@@ -1,17 +1,14 @@
+import functools
 import json
 import pathlib
 import re
 import shutil
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
-import tensorflow_transform as tft
-import tensorflow_transform.beam as tft_beam
-from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from tfx import v1 as tfx
 from tfx.types import channel_utils
 
@@ -22,40 +19,22 @@ from components.projector_directory.verify import verify
 from components.projector_exporter.component import ProjectorExporter
 from components.projector_exporter.executor import Executor
 from components.projector_exporter.options import ExportOptions
+from components.vectors.neighbors import overlap_at_k
+from tests.components.projector_exporter import models
 from tests.components.projector_exporter.exporting import read_table, read_tensor
 from tests.tensorboard import TensorBoard
 
 EMBEDDING = VARIABLE.format("embedding")
 ARTIFACTS = tfx.types.standard_artifacts
-TEXTS = ["a good film", "a bad film", "a film 007", "good \\ bad"]
-WORDS = [b"film", b"a", b"good", b"bad", b"\\", b"007"]
-
-
-def _preprocess(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    tokens = tf.strings.split(tf.reshape(inputs["text"], [-1])).to_sparse()
-    ids = tft.compute_and_apply_vocabulary(tokens, vocab_filename="vocabulary")
-    return {"ids": ids}
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tfx.dsl.Artifact]]:
-    """A transform graph and a model with a row for each of its words, the next one and padding."""
+    """What TFX's stock Transform and Trainer make: a row for each word, and one for all others."""
     directory = tmp_path_factory.mktemp("inputs")
-    spec = {"text": tf.io.FixedLenFeature([], tf.string)}
-    data = [{"text": text} for text in TEXTS]
-    schema = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    with tft_beam.Context(temp_dir=str(directory / "temp")):
-        graph = (data, schema) | tft_beam.AnalyzeDataset(_preprocess)
-        graph | tft_beam.WriteTransformFn(str(directory / "graph"))
-
-    ids = keras.Input((None,), dtype="int64")
-    embedded = keras.layers.Embedding(len(WORDS) + 2, 4, name="embedding")(ids)
-    model = keras.Model(ids, keras.layers.GlobalAveragePooling1D()(embedded))
-    serving = tf.function(model, input_signature=[tf.TensorSpec([None, None], tf.int64)])
-    path = directory / "model" / "Format-Serving"
-    tf.saved_model.save(model, str(path), signatures={"serving_default": serving})
-    np.save(directory / "weights.npy", model.get_layer("embedding").get_weights()[0])
-
+    graph = models.make_graph(directory, functools.partial(models.ids, num_oov_buckets=1))
+    _, weights = models.make_model(directory / "model" / "Format-Serving", 7, graph)
+    np.save(directory / "weights.npy", weights)
     examples = ARTIFACTS.Examples()
     examples.set_string_custom_property("dataset", "reviews:1.0.0")
     examples.set_string_custom_property("dataset_fingerprint", "c0ffee")
@@ -107,19 +86,14 @@ def test_every_word_has_its_own_row(
     lines = (directory / "metadata.tsv").read_text().splitlines()
     labels = [line.split("\t")[0] for line in lines[1:]]
     points = _points(projection)
-    words = tft.TFTransformOutput(inputs["transform_graph"][0].uri).vocabulary_by_name("vocabulary")
-    weights = _weights(inputs)
-    assert sorted(words) == sorted(WORDS)
-    for i, word in enumerate(words):
-        assert metadata.unescape(labels[i]) == word
-        np.testing.assert_array_equal(points[i], weights[1 + i])
-    assert len(labels) == len(points) == len(words)
+    assert [metadata.unescape(label) for label in labels] == models.WORDS
+    np.testing.assert_array_equal(points, _weights(inputs)[:6])
 
 
 def test_properties(inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path) -> None:
     projection = _run(inputs, tmp_path / "3")
     assert (projection.rows, projection.dimensions) == (6, 4)
-    assert projection.source_variable == "_operations/1/_embeddings/.ATTRIBUTES/VARIABLE_VALUE"
+    assert projection.source_variable.endswith("/.ATTRIBUTES/VARIABLE_VALUE")
     assert projection.vocabulary == "vocabulary"
     assert projection.dataset_fingerprint == "c0ffee"
     assert projection.get_string_custom_property("dataset") == "reviews:1.0.0"
@@ -136,15 +110,15 @@ def test_models_of_other_trainers(
         "model": [_artifact(ARTIFACTS.Model, older)],
         "transform_graph": inputs["transform_graph"],
     }
-    projection = _run(others, tmp_path / "3", first_token_id=0)
-    np.testing.assert_array_equal(_points(projection), _weights(inputs)[:6])
+    projection = _run(others, tmp_path / "3", first_token_id=1)
+    np.testing.assert_array_equal(_points(projection), _weights(inputs)[1:7])
     assert projection.dataset_fingerprint == ""
 
 
 def test_a_matrix_with_too_few_rows_is_refused_and_leaves_nothing(
     inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
 ) -> None:
-    with pytest.raises(ValueError, match="8 rows, too few for 6 tokens from row 3 on"):
+    with pytest.raises(ValueError, match=r"7 rows, too few for the 6 tokens .* from row 3 on"):
         _run(inputs, tmp_path / "3", first_token_id=3)
     assert [path.name for path in tmp_path.iterdir()] == ["3"]
     assert list((tmp_path / "3").iterdir()) == []
@@ -196,9 +170,9 @@ def test_every_execution_is_a_run_with_a_readable_name(
 
         for run in names:
             words = all_executions.get("metadata", run=run, name=EMBEDDING).decode()
-            assert len(words.splitlines()) == 1 + len(WORDS)
+            assert len(words.splitlines()) == 1 + len(models.WORDS)
             points = all_executions.get("tensor", run=run, name=EMBEDDING)
-            assert points == _weights(inputs)[1:7].tobytes()
+            assert points == _weights(inputs)[:6].tobytes()
 
 
 def test_a_projection_that_cannot_be_published_fails_the_step(
@@ -207,3 +181,80 @@ def test_a_projection_that_cannot_be_published_fails_the_step(
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="could not be published"):
         _run(inputs, tmp_path / "3", publish_dir=str(tmp_path / "file"))
+
+
+def test_how_many_neighbors_are_those_of_the_baseline(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    tokens = [b"w%d" % number for number in range(60)]
+    matrices = np.random.default_rng(1).normal(size=(2, 62, 4)).astype(np.float32)
+    trained = []
+    for number, matrix in enumerate(matrices):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        models.save_trained(directory / "Format-Serving", tokens, matrix, "words")
+        trained.append(_artifact(ARTIFACTS.Model, directory))
+    first, second = ((tokens, matrix[1:-1]) for matrix in matrices)
+    expected = overlap_at_k(first, second).share
+    assert expected is not None and 0 < expected < 0.5
+
+    for number, share in enumerate([1.0, expected]):
+        compared = {**inputs, "model": trained[:1], "baseline_model": trained[number : number + 1]}
+        projection = _run(compared, tmp_path / "projections" / str(number), vocabulary="words")
+        assert projection.get_float_custom_property("neighbor_overlap") == pytest.approx(share)
+        assert projection.get_int_custom_property("neighbor_overlap_tokens") == 60
+
+
+def _gone(path: pathlib.Path) -> None:
+    shutil.rmtree(path)
+
+
+def _no_variables(path: pathlib.Path) -> None:
+    (path / "variables" / "variables.index").unlink()
+
+
+def _damaged(path: pathlib.Path) -> None:
+    (path / "saved_model.pb").write_bytes(b"\xff\xff")
+    (path / "variables" / "variables.index").write_bytes(b"\xff\xff")
+
+
+def _no_vocabulary(path: pathlib.Path) -> None:
+    (path / "assets" / "vocabulary").unlink()
+
+
+@pytest.mark.parametrize("damage", [_gone, _no_variables, _damaged, _no_vocabulary])
+def test_a_comparison_that_fails_does_not_undo_the_export(
+    inputs: dict[str, list[tfx.dsl.Artifact]],
+    damage: Callable[[pathlib.Path], None],
+    tmp_path: pathlib.Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shutil.copytree(inputs["model"][0].uri, tmp_path / "baseline")
+    damage(tmp_path / "baseline" / "Format-Serving")
+    baseline = [_artifact(ARTIFACTS.Model, tmp_path / "baseline")]
+    projection = _run(
+        inputs | {"baseline_model": baseline}, tmp_path / "3", publish_dir=str(tmp_path / "runs")
+    )
+
+    assert verify(str(_run_directory(projection))) == []
+    assert not projection.has_custom_property("neighbor_overlap")
+    assert verify(projection.get_string_custom_property("published")) == []
+    (told,) = [message for message in caplog.messages if "not compared" in message]
+    assert str(tmp_path / "baseline") in told
+
+
+def test_class_names_are_the_models(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    model = _artifact(ARTIFACTS.Model, tmp_path / "model")
+    (tmp_path / "model").mkdir()
+    models.save_trained(
+        tmp_path / "model" / "Format-Serving", models.WORDS, np.ones((8, 3), np.float32)
+    )
+    model.set_string_custom_property("class_names", json.dumps(["bad", "good"]))
+    examples = ARTIFACTS.Examples()
+    examples.set_string_custom_property("class_names", json.dumps(["0", "1", "2"]))
+    trained = {**inputs, "model": [model], "examples": [examples]}
+    shown = read_table(_run_directory(_run(trained, tmp_path / "3")) / "metadata.tsv")
+    assert set(shown["class"]) == {"bad", "good"}
+    assert "P(good)" in shown

@@ -1,27 +1,22 @@
+import functools
 import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 
-from components.projector_exporter.model_words import token_probabilities
-
-
-class _Model(tf.Module):
-    """Gives token n of V the probability n / V of the second class; as a mean of a text's."""
-
-    def __init__(self, size: int) -> None:
-        self.table = tf.Variable(np.arange(size + 2, dtype=np.float32) / size)
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64, name="token_ids")])
-    def serve(self, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        positive = tf.reduce_mean(tf.gather(self.table, token_ids), axis=1)
-        return {"probabilities": tf.stack([1 - positive, positive], axis=1)}
+from components.projector_exporter.model_words import (
+    read_words,
+    split_counts,
+    token_probabilities,
+)
+from tests.components.projector_exporter import models
 
 
 @pytest.mark.parametrize("batch_size", [4096, 3])
 def test_a_model_is_asked_about_every_token(tmp_path: pathlib.Path, batch_size: int) -> None:
-    model = _Model(10)
+    model = models.TokenModel(10)
     tf.saved_model.save(model, str(tmp_path), signatures={"serve_token_ids": model.serve})
 
     ids = np.array([10, 1, 2, 5, 5, 7, 9, 4])
@@ -32,7 +27,7 @@ def test_a_model_is_asked_about_every_token(tmp_path: pathlib.Path, batch_size: 
 
 
 def test_models_that_take_no_token_ids_say_nothing(tmp_path: pathlib.Path) -> None:
-    model = _Model(10)
+    model = models.TokenModel(10)
     tf.saved_model.save(model, str(tmp_path), signatures={"serving_default": model.serve})
     (tmp_path / "variables" / "variables.index").unlink()  # It is not even loaded.
 
@@ -42,3 +37,156 @@ def test_models_that_take_no_token_ids_say_nothing(tmp_path: pathlib.Path) -> No
 def test_a_directory_without_a_model_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"saved_model\.pb is missing"):
         token_probabilities(str(tmp_path), np.array([1]))
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
+    """Ids 0 to 5 for the words, and 6 for all others."""
+    preprocess = functools.partial(models.ids, num_oov_buckets=1)
+    return models.make_graph(tmp_path_factory.mktemp("graph"), preprocess)
+
+
+@pytest.fixture(scope="module")
+def other_graph(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
+    """As many words, but others."""
+    preprocess = functools.partial(models.ids, num_oov_buckets=1)
+    texts = [text.replace("good", "great") for text in models.TEXTS]
+    return models.make_graph(tmp_path_factory.mktemp("other"), preprocess, texts)
+
+
+@pytest.fixture(scope="module")
+def shifted_graph(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
+    """Ids 1 to 6 for the words, and 7 for all others."""
+    preprocess = functools.partial(models.ids, num_oov_buckets=1, shift=1)
+    return models.make_graph(tmp_path_factory.mktemp("shifted"), preprocess)
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_stock_model_has_its_first_word_in_row_0(
+    graph: tft.TFTransformOutput, serves: bool, tmp_path: pathlib.Path
+) -> None:
+    path, weights = models.make_model(tmp_path, 7, graph if serves else None)
+    words = read_words(path, graph)
+    assert (tmp_path / "assets" / "vocabulary").exists() == serves
+    assert words.tokens == models.WORDS
+    np.testing.assert_array_equal(words.vectors, weights[:6])
+    assert words.first_token_id == 0
+    assert words.counts is None
+
+
+def test_a_model_behind_a_padding_row(
+    shifted_graph: tft.TFTransformOutput, tmp_path: pathlib.Path
+) -> None:
+    path, weights = models.make_model(tmp_path, 8, shifted_graph)
+    words = read_words(path, shifted_graph)
+    np.testing.assert_array_equal(words.vectors, weights[1:7])
+    assert words.first_token_id == 1
+
+
+def test_a_model_with_a_row_for_each_word_alone(tmp_path: pathlib.Path) -> None:
+    path, weights = models.make_model(tmp_path / "model", 6)
+    graph = models.make_graph(tmp_path)
+    np.testing.assert_array_equal(read_words(path, graph).vectors, weights)
+
+
+# The graph has 7 ids, so 8 rows may mean that the model adds one to each.
+def test_two_readings_are_refused_and_named(
+    graph: tft.TFTransformOutput, tmp_path: pathlib.Path
+) -> None:
+    path, weights = models.make_model(tmp_path, 8, graph)
+    readings = "8 rows for 6 tokens.* first_token_id=0 or first_token_id=1 or first_token_id=2"
+    with pytest.raises(ValueError, match=readings):
+        read_words(path, graph)
+    for row in (0, 1, 2):
+        words = read_words(path, graph, first_token_id=row)
+        np.testing.assert_array_equal(words.vectors, weights[row : row + 6])
+
+
+@pytest.mark.parametrize("first_token_id", [None, 2])
+def test_too_few_rows_are_refused(
+    graph: tft.TFTransformOutput, first_token_id: int | None, tmp_path: pathlib.Path
+) -> None:
+    path, _ = models.make_model(tmp_path, 5 if first_token_id is None else 7, graph)
+    with pytest.raises(ValueError, match="too few for the 6 tokens"):
+        read_words(path, graph, first_token_id=first_token_id)
+
+
+@pytest.mark.parametrize("first_token_id", [None, 0])
+def test_a_model_of_another_vocabulary_of_the_same_size_is_refused(
+    graph: tft.TFTransformOutput,
+    other_graph: tft.TFTransformOutput,
+    first_token_id: int | None,
+    tmp_path: pathlib.Path,
+) -> None:
+    path, _ = models.make_model(tmp_path, 7, graph)
+    with pytest.raises(ValueError, match=r"differ first in line 3: \[b'good'\] and \[b'great'\]"):
+        read_words(path, other_graph, first_token_id=first_token_id)
+
+
+def test_without_a_graph_the_words_are_the_models(
+    graph: tft.TFTransformOutput, tmp_path: pathlib.Path
+) -> None:
+    path, weights = models.make_model(tmp_path, 7, graph)
+    words = read_words(path, None, first_token_id=0)
+    assert words.tokens == models.WORDS
+    np.testing.assert_array_equal(words.vectors, weights[:6])
+    with pytest.raises(ValueError, match="first_token_id"):
+        read_words(path, None)
+
+
+def test_a_vocabulary_that_nobody_has_is_named(
+    graph: tft.TFTransformOutput, tmp_path: pathlib.Path
+) -> None:
+    path, _ = models.make_model(tmp_path, 7, graph)
+    with pytest.raises(ValueError, match=r"'wrods'.*vocab_filename"):
+        read_words(path, graph, vocabulary="wrods")
+
+
+def test_counts_stored_in_the_vocabulary(tmp_path: pathlib.Path) -> None:
+    preprocess = functools.partial(models.ids, num_oov_buckets=1, store_frequency=True)
+    graph = models.make_graph(tmp_path, preprocess)
+    path, weights = models.make_model(tmp_path / "model", 7, graph)
+    assert graph.vocabulary_by_name("vocabulary")[0] == b"4 film"
+    words = read_words(path, graph)
+    assert words.tokens == models.WORDS
+    np.testing.assert_array_equal(words.counts, models.COUNTS)
+    np.testing.assert_array_equal(words.vectors, weights[:6])
+
+
+@pytest.mark.parametrize(
+    ("lines", "tokens", "counts"),
+    [
+        ([b"15 the", b"3 of", b"3 2"], [b"the", b"of", b"2"], [15, 3, 3]),
+        ([b"-1 <pad>", b"15 the", b"3 of"], [b"<pad>", b"the", b"of"], [0, 15, 3]),
+        ([b"1.5 the", b"0.25 of"], [b"the", b"of"], None),
+        ([b"2.5e-05 the", b"1e-06 of"], [b"the", b"of"], None),
+        # Word pairs, the second more frequent than the first.
+        ([b"7 up", b"10 cc"], [b"7 up", b"10 cc"], None),
+        ([b"the", b"15 of"], [b"the", b"15 of"], None),
+        ([b"15", b"3"], [b"15", b"3"], None),
+        ([b"15 of the", b"3 of"], [b"15 of the", b"3 of"], None),
+        ([b"15 "], [b"15 "], None),
+    ],
+)
+def test_counts_are_told_from_words(
+    lines: list[bytes], tokens: list[bytes], counts: list[int] | None
+) -> None:
+    found, found_counts = split_counts(lines)
+    assert list(found) == tokens
+    assert counts == (None if found_counts is None else found_counts.tolist())
+
+
+def test_the_words_of_an_embedding_trainer_start_in_row_1(tmp_path: pathlib.Path) -> None:
+    matrix = np.random.default_rng(1).normal(size=(9, 3)).astype(np.float32)
+    path = models.save_trained(tmp_path / "1", models.WORDS, matrix)
+    words = read_words(path, None)
+    np.testing.assert_array_equal(words.vectors, matrix[1:7])
+    assert words.first_token_id == 1 and words.tokens == models.WORDS
+    with pytest.raises(ValueError, match="first_token_id is 0"):
+        read_words(path, None, first_token_id=0)
+
+
+def test_an_embedding_trainers_model_with_too_few_rows_is_refused(tmp_path: pathlib.Path) -> None:
+    path = models.save_trained(tmp_path / "1", models.WORDS, np.ones((6, 3), np.float32))
+    with pytest.raises(ValueError, match="too few"):
+        read_words(path, None)
