@@ -57,6 +57,7 @@ class Setting:
             The texts and their labels, int64 [reviews].
         """
         chosen = self.config.dataset
+        assert chosen.name, "The benchmarks' configurations name a TFDS dataset."
         resolved = dataset.resolve(
             chosen.name,
             {"all": "all"},

@@ -4,6 +4,7 @@
 
     python -m pipeline_def run          # with TFX's Beam engine
     python -m pipeline_def projection   # prints the directory of the newest projection
+    python -m pipeline_def init FILE    # writes a configuration for labelled text in a file
 """
 
 import sys
@@ -33,17 +34,21 @@ def main(arguments: list[str]) -> None:
     """Runs the command line.
 
     Args:
-        arguments: 'run' or 'projection'.
+        arguments: 'run', 'projection', or 'init' and its arguments.
 
     Raises:
         SystemExit: The command is unknown or failed; see `run`.
     """
     if arguments == ["run"]:
         run("beam")
+    elif arguments[:1] == ["init"]:
+        from pipeline_def import init  # Reads files with Arrow, which the others do not need.
+
+        init.main(arguments[1:])
     elif arguments == ["projection"]:
         print(_newest_projection(_load()))
     else:
-        sys.exit("Usage: python -m pipeline_def run|projection")
+        sys.exit("Usage: python -m pipeline_def run|projection|init FILE")
 
 
 def _load() -> PipelineConfig:

@@ -28,6 +28,7 @@ from components.text.options import VocabularyOptions
 SAMPLE = pathlib.Path(__file__).parent / "configs" / "sample.yaml"
 _OVERRIDE = "PIPELINE__"
 
+Character = Annotated[str, Field(min_length=1, max_length=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -126,24 +127,55 @@ class _Section(pydantic.BaseModel):
 
 
 class Dataset(_Section):
-    """The TFDS dataset and its splits."""
+    """The TFDS dataset, or files, and their splits."""
 
-    name: str
+    name: str | None = None
     """TFDS name, with or without config and version: ``imdb_reviews/plain_text:1.0.0``."""
+    files: dict[str, AbsolutePath] | None = None
+    """Instead of a name, files by the name of a split: ``{train: a.csv, eval: b.csv}``, or
+    ``{data: reviews.csv}`` with split expressions such as ``data[:90%]``. CSV, TSV, JSON lines or
+    Parquet, also gzipped, a pattern of names, or a directory with a subdirectory of text files for
+    each class."""
     train: str = "train"
     """TFDS split expression of the examples to train on, such as ``train[:90%]``."""
     eval: str = "test"
     """TFDS split expression of the examples that Evaluator judges the model on."""
     text_feature: str | None = None
-    """Feature with the text; ``None``: the first of the dataset's supervised keys."""
+    """Feature, or column, with the text; ``None``: the first of the dataset's supervised keys; of
+    files, ``text``."""
     label_feature: str | None = None
-    """Feature with the label; ``None``: the second of the dataset's supervised keys."""
+    """Feature, or column, with the label; ``None``: the second of the dataset's supervised keys; of
+    files, ``label``."""
+    encoding: str = "utf8"
+    """Encoding of the files."""
+    delimiter: Character | None = None
+    """Delimiter of CSV files; ``None``: a comma, or a tab in .tsv files."""
+    quote_char: Character = '"'
+    """Character that quotes values of CSV files."""
+    column_names: list[str] = []
+    """Columns of CSV files that have no header."""
     data_dir: str | None = None
     """TFDS data directory; ``None``: ``TFDS_DATA_DIR``, or TFDS's own default."""
     builder_module: str | None = None
     """Module, dotted, that registers the builder of a dataset that TFDS does not have."""
+    allow_overlap: bool = False
+    """Whether `train` and `eval` may share examples."""
     schema_file: LocalPath | None = None
     """Curated schema in TensorFlow Metadata's text format; ``None``: SchemaGen infers one."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _evaluate_on_eval_file(cls, values: Any) -> Any:
+        files = values.get("files") if isinstance(values, dict) else None
+        return {"eval": "eval", **values} if isinstance(files, dict) and "eval" in files else values
+
+    @pydantic.model_validator(mode="after")
+    def _require_name_or_files(self) -> "Dataset":
+        if (self.name is None) == (self.files is None):
+            raise ValueError(
+                "expected either name, a dataset of TFDS, or files, such as {data: reviews.csv}."
+            )
+        return self
 
 
 class Evaluation(_Section):

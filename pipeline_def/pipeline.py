@@ -22,6 +22,8 @@ from tfx.dsl.components.base.base_node import BaseNode
 from components import EmbeddingTrainer, ProjectorExporter, TfdsExampleGen
 from components.code_digest import source_digest
 from components.evaluation import PreviousBlessedModelStrategy, eval_config
+from components.text.features import LABEL, TEXT
+from components.tfds_example_gen.files import Columns, TextFiles
 from pipeline_def import metadata_store, workers
 from pipeline_def.config import Dataset, PipelineConfig
 
@@ -60,8 +62,9 @@ def create_pipeline(
     """
     target = target or _this_machine(config)
 
-    # Reads a TFDS dataset. For data that TFDS does not have, write a TFDS builder and name it in
-    # `dataset`; any other ExampleGen with the features `text` and `label` fits here too.
+    # Reads a TFDS dataset, or the files of `dataset.files`. For data in another form, write a TFDS
+    # builder and name it in `dataset`; any other ExampleGen with the features `text` and `label`
+    # fits here too.
     example_gen = TfdsExampleGen(
         dataset=config.dataset.name,
         splits={TRAIN: config.dataset.train, EVAL: config.dataset.eval},
@@ -69,6 +72,8 @@ def create_pipeline(
         label_feature=config.dataset.label_feature,
         data_dir=config.dataset.data_dir,
         builder_module=config.dataset.builder_module,
+        allow_overlap=config.dataset.allow_overlap,
+        files=_text_files(config.dataset),
     )
     examples = example_gen.outputs["examples"]
 
@@ -170,6 +175,20 @@ def _this_machine(config: PipelineConfig) -> DeploymentTarget:
         baseline=_previous_blessed_model,
         metadata=metadata_store.connection_config(config),
     )
+
+
+def _text_files(dataset: Dataset) -> TextFiles | None:
+    if dataset.files is None:
+        return None
+    columns = Columns(
+        text=dataset.text_feature or TEXT,
+        label=dataset.label_feature or LABEL,
+        encoding=dataset.encoding,
+        delimiter=dataset.delimiter,
+        quote_char=dataset.quote_char,
+        column_names=dataset.column_names,
+    )
+    return TextFiles(dataset.files, columns)
 
 
 def _schema_gen(dataset: Dataset, statistics: tfx.types.BaseChannel) -> BaseNode:

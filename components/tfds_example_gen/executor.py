@@ -16,7 +16,9 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.tfds_example_gen import dataset, records
+from components.text.features import LABEL, TEXT
+from components.tfds_example_gen import dataset, records, stored_files
+from components.tfds_example_gen.files import TextFiles
 
 
 def resolve(exec_properties: Mapping[str, Any]) -> dataset.TextDataset:
@@ -32,17 +34,30 @@ def resolve(exec_properties: Mapping[str, Any]) -> dataset.TextDataset:
         ValueError: It cannot be read as requested; see `dataset.resolve`.
         FileNotFoundError: It is not prepared and cannot be.
     """
+    dataset_name, data_dir = exec_properties.get("dataset"), exec_properties.get("data_dir")
+    text, label = exec_properties.get("text_feature"), exec_properties.get("label_feature")
+    files = _files(exec_properties)
+    if files:
+        dataset_name = dataset_name or stored_files.store(
+            files, data_dir
+        )  # The driver stored them.
+        text, label = TEXT, LABEL
     config = tfx.proto.Input()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
     return dataset.resolve(
-        exec_properties["dataset"],
+        dataset_name or "",
         {split.name: split.pattern for split in config.splits},
-        text_feature=exec_properties.get("text_feature"),
-        label_feature=exec_properties.get("label_feature"),
-        data_dir=exec_properties.get("data_dir"),
+        text_feature=text,
+        label_feature=label,
+        data_dir=data_dir,
         builder_module=exec_properties.get("builder_module"),
         allow_overlap=bool(exec_properties["allow_overlap"]),
     )
+
+
+def _files(exec_properties: Mapping[str, Any]) -> TextFiles | None:
+    content = exec_properties.get("files")
+    return TextFiles.from_json(content) if content else None
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -95,6 +110,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             examples, exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
         )
         examples_utils.set_file_format(examples, "tfrecords_gzip")
+        files = _files(exec_properties)
+        if files:
+            examples.set_string_custom_property("file_digests", json.dumps(files.digests()))
         for key, value in {
             "dataset": resolved.name,
             "dataset_version": resolved.version,

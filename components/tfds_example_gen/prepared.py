@@ -50,7 +50,7 @@ def load(
         )
     if builder_module:
         _import(builder_module)
-    root = _root(data_dir)
+    root = data_root(data_dir)
     # Given a version, even a wildcard, TFDS looks for prepared files first and takes the newest.
     requested = dataset if match["version"] else f"{dataset}:*.*.*"
     try:
@@ -67,8 +67,15 @@ def load(
         raise _not_loadable(dataset, root, error) from error
 
 
-def _root(data_dir: str | None) -> Any:
-    """Returns the directory of prepared datasets, absolute because Beam workers read from it."""
+def data_root(data_dir: str | None) -> Any:
+    """Returns the directory of prepared datasets, absolute because Beam workers read from it.
+
+    Args:
+        data_dir: As of `load`.
+
+    Raises:
+        ValueError: It is a URI that TensorFlow cannot read.
+    """
     chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     uri = _URI.match(chosen)
     if not uri:

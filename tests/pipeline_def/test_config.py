@@ -47,6 +47,18 @@ def test_projections_are_published_to_a_path_or_a_uri(
     assert load(environment).publish_dir == found.format(tmp_path)
 
 
+def test_files_take_the_place_of_a_name(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = MINIMAL.replace("name: imdb_reviews", "files: {train: a.csv, eval: gs://bucket/b.csv}")
+    monkeypatch.chdir(tmp_path)
+    dataset = load(written(tmp_path, text)).dataset
+    assert dataset.files == {"train": str(tmp_path / "a.csv"), "eval": "gs://bucket/b.csv"}
+    assert (dataset.train, dataset.eval) == ("train", "eval")
+    text = text.replace("dataset: {", "dataset: {eval: 'train[:3]', ")
+    assert load(written(tmp_path, text)).dataset.eval == "train[:3]"
+
+
 def test_variables_override_single_values(tmp_path: pathlib.Path) -> None:
     environment = written(tmp_path, MINIMAL) | {
         "PIPELINE__TRAINING__EPOCHS": "7",
@@ -82,7 +94,9 @@ def test_variables_override_single_values(tmp_path: pathlib.Path) -> None:
         ),
         ("projection: {probe_words: wonderful}", "projection.probe_words: Input should be a valid"),
         ("beam: {direct_running_mode: threads}", "beam.direct_running_mode: Input should be 'in_m"),
-        ("dataset: {}", "dataset.name: is required."),
+        ("dataset: {name: a, files: {data: b}}", "dataset: expected either name"),
+        ("dataset: {files: {data: b}, delimiter: '; '}", "dataset.delimiter: "),
+        ("dataset: {}", "dataset: expected either name, a dataset of TFDS, or files"),
         ("name: My Pipeline", "name: String should match pattern"),
         ("training: {epochs: many}", "training.epochs: Input should be a valid integer"),
         ("output_dir: gs://bucket", "output_dir: expected a path of this machine, found the URI"),

@@ -38,7 +38,9 @@ def test_without_a_projection_it_says_how_to_make_one(output: pathlib.Path) -> N
 
 @pytest.mark.parametrize("arguments", [[], ["weather"], ["run", "fast"]])
 def test_an_unknown_command_is_refused(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit, match=r"Usage: python -m pipeline_def run\|projection"):
+    with pytest.raises(
+        SystemExit, match=r"Usage: python -m pipeline_def run\|projection\|init FILE"
+    ):
         main(arguments)
 
 

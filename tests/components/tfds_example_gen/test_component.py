@@ -9,7 +9,10 @@ from tfx.orchestration import metadata
 from tfx.orchestration.beam import beam_dag_runner
 
 from components import TfdsExampleGen
+from components.tfds_example_gen.file_formats import Columns
+from components.tfds_example_gen.files import TextFiles
 
+FILES = TextFiles({"train": "a.csv"}, Columns("text", "label"))
 RUNNERS = [tfx.orchestration.LocalDagRunner, beam_dag_runner.BeamDagRunner]
 
 
@@ -59,6 +62,28 @@ def test_runs_again_when_the_data_has_changed_and_only_then(prepare, run, runner
         json.loads(each.custom_properties["examples_per_split"].string_value)["train"]
         for each in artifacts
     ] == [12, 13]
+
+
+def test_runs_again_when_a_row_of_a_file_has_changed_and_only_then(prepare, run, tmp_path):
+    del prepare
+    path = tmp_path / "a.csv"
+    files = TextFiles({"data": str(path)}, Columns("text", "label"))
+    splits = {"train": "data[:2]", "eval": "data[2:]"}
+    for text in ("fine", "fine", "poor"):
+        path.write_text(f"text,label\ngood,1\nbad,0\n{text},1\n")
+        component = TfdsExampleGen(splits=splits, files=files, data_dir=str(tmp_path / "tfds"))
+        executions, artifacts = run(component)
+    state = metadata_store_pb2.Execution
+    states = [each.last_known_state for each in executions]
+    assert states == [state.COMPLETE, state.CACHED, state.COMPLETE]
+    names = [each.custom_properties["dataset"].string_value for each in artifacts]
+    assert len(set(names)) == 2
+
+
+@pytest.mark.parametrize("arguments", [{}, {"dataset": "tiny_plain", "files": FILES}])
+def test_either_a_dataset_or_files_are_read(arguments):
+    with pytest.raises(ValueError, match="expected exactly one of them"):
+        TfdsExampleGen(**arguments)
 
 
 def test_refused_dataset_never_reaches_beam(prepare, run):

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from components.tfds_example_gen import dataset
 
 TRAIN = {"train": "train"}
-TOPICS = {"text_feature": "body", "label_feature": "topic"}
+TOPICS = ("body", "topic")
 
 
 def read(resolved, split):
@@ -27,7 +27,7 @@ def test_name_is_pinned_and_features_come_from_supervised_keys(prepare):
 
 def test_named_features_of_a_dataset_without_supervised_keys(prepare):
     data_dir = str(prepare("tiny_topics"))
-    by_class = dataset.resolve("tiny_topics", TRAIN, data_dir=data_dir, **TOPICS)
+    by_class = dataset.resolve("tiny_topics", TRAIN, *TOPICS, data_dir=data_dir)
     assert by_class.class_names == ("art", "bread", "chess")
     by_number = dataset.resolve("tiny_topics", TRAIN, "body", "stars", data_dir=data_dir)
     assert by_number.class_names == ()
@@ -197,6 +197,6 @@ def test_digest_tells_where_a_text_ends(prepare, builders, monkeypatch):
 
 def test_digest_tells_texts_from_labels(prepare):
     data_dir = str(prepare("tiny_topics"))
-    by_topic = dataset.resolve("tiny_topics", TRAIN, data_dir=data_dir, **TOPICS)
+    by_topic = dataset.resolve("tiny_topics", TRAIN, *TOPICS, data_dir=data_dir)
     by_stars = dataset.resolve("tiny_topics", TRAIN, "body", "stars", data_dir=data_dir)
     assert by_topic.fingerprint() != by_stars.fingerprint()

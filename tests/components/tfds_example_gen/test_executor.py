@@ -12,6 +12,8 @@ from tfx.utils import proto_utils
 
 from components import TfdsExampleGen
 from components.tfds_example_gen import executor
+from components.tfds_example_gen.file_formats import Columns
+from components.tfds_example_gen.files import TextFiles
 
 
 def execute(component, directory, beam_pipeline_args=()):
@@ -115,6 +117,20 @@ def test_the_same_dataset_is_written_as_the_same_files(prepare, tmp_path):
         assert serialized(once, split) == serialized(again, split)
         directory = pathlib.Path(artifact_utils.get_split_uri([once], split))
         assert sorted(path.name for path in directory.iterdir()) == names
+
+
+def test_files_are_read_like_a_dataset(prepare, tmp_path):
+    del prepare
+    (tmp_path / "a.csv").write_text("stars,says\n5,good\n1,bad\n5,fine\n")
+    files = TextFiles({"train": str(tmp_path / "a.csv")}, Columns("says", "stars"))
+    component = TfdsExampleGen(files=files, data_dir=str(tmp_path / "tfds"))
+    examples = execute(component, tmp_path / "out")
+    pairs = [("bad", 0), ("fine", 1), ("good", 1)]
+    assert sorted(texts_and_labels(examples, "train")) == pairs
+    text = examples.get_string_custom_property
+    assert json.loads(text("class_names")) == ["1", "5"]
+    assert text("dataset").startswith("text_files/")
+    assert json.loads(text("file_digests")) == files.digests()
 
 
 def test_nothing_is_added_to_what_the_output_directory_had(prepare, tmp_path):

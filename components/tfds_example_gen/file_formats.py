@@ -1,0 +1,246 @@
+"""Reads the text and label columns of CSV, TSV, JSON lines and Parquet files.
+
+Neither this module nor `files` imports TensorFlow, unless a path is in an object store.
+"""
+
+import codecs
+import contextlib
+import dataclasses
+import difflib
+import gzip
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, cast
+
+from etils import epath
+from pyarrow import csv, parquet
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+SUFFIXES = (*_DELIMITERS, ".jsonl", ".parquet")
+_BLOCK_BYTES = 2**25  # A row of a CSV file must fit into a block.
+
+
+class FileError(ValueError):
+    """A file or a row of it cannot be used; the message says which and why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """Says which columns to read, and how.
+
+    Attributes:
+        text: Name of the text's column.
+        label: Name of the label's column.
+        encoding: Encoding of all files but Parquet's.
+        delimiter: Delimiter of CSV files; None for a comma, or a tab in .tsv files.
+        quote_char: Character that quotes values of CSV files.
+        column_names: Names of the columns of CSV files without a header.
+    """
+
+    text: str
+    label: str
+    encoding: str = "utf8"
+    delimiter: str | None = None
+    quote_char: str = '"'
+    column_names: Sequence[str] = ()
+
+
+def suffix(path: epath.Path) -> str:
+    """Returns the suffix that names a file's format, such as '.csv' for 'reviews.CSV.gz'."""
+    suffixes = [each.lower() for each in path.suffixes if each.lower() != ".gz"]
+    return suffixes[-1] if suffixes else ""
+
+
+def column_names(path: epath.Path, columns: Columns) -> list[str]:
+    """Returns the names of a file's columns; none for JSON lines, where each row has its own.
+
+    Raises:
+        FileError: The file cannot be read.
+    """
+    with _opened(path, columns.encoding) as file:
+        if suffix(path) == ".parquet":
+            return list(parquet.ParquetFile(file).schema_arrow.names)
+        if suffix(path) in _DELIMITERS:
+            return list(_open_csv(path, file, columns).schema.names)
+    return []
+
+
+def rows(path: epath.Path, columns: Columns) -> Iterator[tuple[str, str]]:
+    """Yields the text and the label of each row of a file.
+
+    Raises:
+        FileError: The file lacks a column, or cannot be read, or a row has no text or no label.
+    """
+    readers = {".parquet": _parquet_rows, ".jsonl": _json_rows}
+    read = readers.get(suffix(path), _csv_rows)
+    with _opened(path, columns.encoding) as file:
+        for row, text, label in read(path, file, columns):
+            if not isinstance(text, str):
+                raise _refusal(path, row, columns.text, text, "a text")
+            name = _class_name(label)
+            if not name or "\n" in name:
+                raise _refusal(path, row, columns.label, label, "the name or number of a class")
+            yield text, name
+
+
+def text(path: epath.Path, encoding: str) -> str:
+    """Returns the text of a file.
+
+    Raises:
+        FileError: The file cannot be read.
+    """
+    with _opened(path, encoding) as file:
+        return file.read().decode(_without_mark(encoding))
+
+
+def _without_mark(encoding: str) -> str:
+    """Returns the encoding that skips UTF-8's byte order mark, as Arrow does for CSV."""
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+
+
+@contextlib.contextmanager
+def uncompressed(path: epath.Path) -> Iterator[IO[bytes]]:
+    """Opens a file, whose content is decompressed if its name ends in .gz."""
+    with path.open("rb") as stored:
+        if path.suffix.lower() == ".gz":
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=stored))
+        else:
+            yield stored
+
+
+@contextlib.contextmanager
+def _opened(path: epath.Path, encoding: str) -> Iterator[IO[bytes]]:
+    """Opens a file, uncompressed, and turns errors of reading it into FileErrors."""
+    try:
+        with uncompressed(path) as file:
+            yield file
+    except FileError:
+        raise
+    except UnicodeDecodeError as error:
+        raise FileError(
+            f"{path}, line {_undecodable_line(path, encoding)}: not in the encoding {encoding!r} "
+            f"({error.reason}). Set `encoding` to that of the file."
+        ) from error
+    except (ValueError, OSError, EOFError, LookupError) as error:  # Arrow's errors are among them.
+        message = str(error)
+        if "straddles two block boundaries" in message:
+            message = f"a row is larger than {_BLOCK_BYTES:,} bytes; is a quoted value not closed?"
+        elif "UTF8" in message:
+            message += "; set `encoding` to that of the file."
+        raise FileError(f"{path}: {message}") from error
+
+
+def _csv_rows(
+    path: epath.Path, file: IO[bytes], columns: Columns
+) -> Iterator[tuple[int, str, str]]:
+    _require(path, column_names(path, columns), columns)
+    row = 1 if columns.column_names else 2  # As Arrow's errors count them: the header is row 1.
+    for batch in _open_csv(path, file, columns, [columns.text, columns.label]):
+        for text, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield row, text, label
+            row += 1
+
+
+def _open_csv(
+    path: epath.Path, file: IO[bytes], columns: Columns, wanted: Sequence[str] = ()
+) -> csv.CSVStreamingReader:
+    return csv.open_csv(
+        file,
+        # Arrow numbers rows in its errors only when it does not use threads.
+        read_options=csv.ReadOptions(
+            use_threads=False,
+            block_size=_BLOCK_BYTES,
+            encoding=columns.encoding,
+            column_names=list(columns.column_names) or None,
+        ),
+        parse_options=csv.ParseOptions(
+            delimiter=columns.delimiter or _DELIMITERS[suffix(path)],
+            quote_char=columns.quote_char,
+            newlines_in_values=True,
+        ),
+        convert_options=csv.ConvertOptions(
+            include_columns=list(wanted), column_types=dict.fromkeys(wanted, "string")
+        ),
+    )
+
+
+def _parquet_rows(
+    path: epath.Path, file: IO[bytes], columns: Columns
+) -> Iterator[tuple[int, Any, Any]]:
+    table = parquet.ParquetFile(file)
+    _require(path, table.schema_arrow.names, columns)
+    row = 1
+    for batch in table.iter_batches(columns=[columns.text, columns.label]):
+        texts = batch.column(batch.schema.get_field_index(columns.text)).to_pylist()
+        labels = batch.column(batch.schema.get_field_index(columns.label)).to_pylist()
+        for text, label in zip(texts, labels, strict=True):
+            yield row, text, label
+            row += 1
+
+
+def _json_rows(
+    path: epath.Path, file: IO[bytes], columns: Columns
+) -> Iterator[tuple[int, Any, Any]]:
+    lines = io.TextIOWrapper(file, _without_mark(columns.encoding), newline="\n")
+    for row, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise FileError(f"{path}, row {row}: not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise FileError(
+                f"{path}, row {row}: expected a JSON object, found {line.strip()!r:.60}."
+            )
+        _require(path, list(values), columns, row)
+        text = values[columns.text]
+        if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+            raise FileError(f"{path}, row {row}: the text has half a surrogate pair.")
+        yield row, text, values[columns.label]
+
+
+def _require(path: epath.Path, names: Sequence[str], columns: Columns, row: int = 0) -> None:
+    """Refuses a file or row that lacks a column, or has two of the name."""
+    for name in (columns.text, columns.label):
+        if list(names).count(name) == 1:
+            continue
+        near = difflib.get_close_matches(name, names, n=1)
+        place = f"{path}, row {row}" if row else f"{path}"
+        raise FileError(
+            f"{place}: expected one column {name!r}, found {', '.join(map(repr, names))}."
+            f"{f' Did you mean {near[0]!r}?' if near and near[0] != name else ''}"
+        )
+
+
+def _class_name(label: Any) -> str | None:
+    """Returns a label as the name of its class, such as '4' for 4 or 4.0; None if there is none."""
+    match label:
+        case str():
+            return label.strip()  # TFDS strips names, too.
+        case bool():
+            return str(label).lower()
+        case int():
+            return str(label)
+        case float() if math.isfinite(label):
+            return str(int(label)) if label.is_integer() else str(label)
+    return None
+
+
+def _refusal(path: epath.Path, row: int, column: str, found: Any, expected: str) -> FileError:
+    missing = found is None or found == ""
+    return FileError(
+        f"{path}, row {row}: {column!r} is {'missing' if missing else format(repr(found), '.60')}; "
+        f"expected {expected}."
+    )
+
+
+def _undecodable_line(path: epath.Path, encoding: str) -> int:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    number = 1
+    with uncompressed(path) as file, contextlib.suppress(UnicodeDecodeError):
+        for line in file:
+            number += decoder.decode(line).count("\n")
+    return number

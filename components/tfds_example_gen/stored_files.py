@@ -1,0 +1,47 @@
+"""Stores labelled text of files as a TFDS dataset."""
+
+import tensorflow_datasets as tfds
+
+from components.text.features import LABEL, TEXT
+from components.tfds_example_gen import prepared
+from components.tfds_example_gen.files import TextFiles
+
+_DATASET = "text_files"
+_VERSION = "1.0.0"
+
+
+def store(files: TextFiles, data_dir: str | None = None) -> str:
+    """Stores files as a dataset under a config named by their digest, unless it is there already.
+
+    Args:
+        files: The files.
+        data_dir: Directory of prepared datasets; see `prepared.load`.
+
+    Returns:
+        The dataset's name, 'text_files/<digest>:1.0.0'. Its features are TEXT and LABEL.
+
+    Raises:
+        ValueError: A file or row cannot be used; nothing is stored then.
+    """
+    config = files.digest()[:32]
+    directory = prepared.data_root(data_dir) / _DATASET / config / _VERSION
+    # TFDS gives the directory its name when it is complete.
+    if not directory.exists():
+        label = tfds.features.ClassLabel(names=files.class_names())
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name=_DATASET,
+            config=config,
+            version=_VERSION,
+            features=tfds.features.FeaturesDict({TEXT: tfds.features.Text(), LABEL: label}),
+            # TFDS orders examples by a hash of their key, so that sorted files end up shuffled.
+            split_datasets={
+                split: (
+                    (row, {TEXT: text, LABEL: name})
+                    for row, (text, name) in enumerate(files.read(split))
+                )
+                for split in files.files
+            },
+            data_dir=directory.parents[2],
+            description="\n".join(f"{path} sha256:{it}" for path, it in files.digests().items()),
+        )
+    return f"{_DATASET}/{config}:{_VERSION}"

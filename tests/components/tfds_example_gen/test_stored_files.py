@@ -1,0 +1,70 @@
+"""Files that become a TFDS dataset."""
+
+import collections
+import os
+import pathlib
+
+import pytest
+import tensorflow_datasets as tfds
+
+from components.tfds_example_gen import dataset, stored_files
+from components.tfds_example_gen.file_formats import Columns, FileError
+from components.tfds_example_gen.files import TextFiles
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    path = tmp_path / "reviews.csv"
+    rows = [f'{"abc"[n % 3]},"text, {n}\n""quoted"" 漢字"' for n in range(30)]
+    path.write_text("\n".join(["stars,review", *sorted(rows), ""]))
+    return path
+
+
+def store(path, data_dir, label="stars"):
+    return stored_files.store(
+        TextFiles({"data": str(path)}, Columns("review", label)), str(data_dir)
+    )
+
+
+def test_rows_are_examples_with_sorted_class_names_in_another_order(csv_file, tmp_path):
+    name = store(csv_file, tmp_path / "tfds")
+    resolved = dataset.resolve(name, {"x": "data"}, "text", "label", str(tmp_path / "tfds"))
+    assert resolved.name == name
+    assert resolved.class_names == ("a", "b", "c")
+    rows = [
+        (row["text"].decode(), int(row["label"]))
+        for row in tfds.as_numpy(tfds.load(name, split="data", data_dir=tmp_path / "tfds"))
+    ]
+    assert collections.Counter(rows) == {(f'text, {n}\n"quoted" 漢字', n % 3): 1 for n in range(30)}
+    labels = [label for _, label in rows]
+    assert labels != sorted(labels)
+
+
+def test_the_same_content_is_stored_once(csv_file, tmp_path):
+    def made():
+        return {path: path.stat().st_mtime_ns for path in (tmp_path / "tfds").rglob("*.tfrecord*")}
+
+    name = store(csv_file, tmp_path / "tfds")
+    before = made()
+    os.utime(csv_file, (1, 1))
+    assert store(csv_file.rename(tmp_path / "moved.csv"), tmp_path / "tfds") == name
+    assert made() == before
+    (tmp_path / "moved.csv").write_text("stars,review\na,x\nb,y\n")
+    assert store(tmp_path / "moved.csv", tmp_path / "tfds") != name
+    assert made().keys() > before.keys()
+
+
+def test_the_dataset_names_its_files_and_their_digests(csv_file, tmp_path):
+    name = store(csv_file, tmp_path / "tfds")
+    description = tfds.builder(name, data_dir=tmp_path / "tfds").info.description
+    assert f"{csv_file} sha256:" in description
+
+
+def test_nothing_is_stored_of_files_that_are_refused(csv_file, tmp_path):
+    with pytest.raises(FileError, match="expected one column 'star'"):
+        store(csv_file, tmp_path / "tfds", label="star")
+    with csv_file.open("a") as file:
+        file.write("a\n")
+    with pytest.raises(FileError, match="Row #32"):
+        store(csv_file, tmp_path / "tfds")
+    assert not list(pathlib.Path(tmp_path / "tfds").rglob("*"))
