@@ -21,4 +21,5 @@ exec docker run --rm --network host \
     --volume "$socket:/var/run/docker.sock" --volume "$store:$store" \
     $variables --env PIPELINE__KUBEFLOW__IMAGE="$image" \
     --env PIPELINE__KUBEFLOW__PUSH_DESTINATION="$store/serving" \
+    --env PIPELINE__KUBEFLOW__VOLUMES="[{claim: store, mount_path: '$store'}]" \
     "$image" python -m pipeline_def.kubeflow.local "$store"

@@ -86,6 +86,7 @@ def _as_seen_by_steps(config: PipelineConfig) -> PipelineConfig:
 
 
 def _require_portable(config: PipelineConfig) -> None:
+    """Refuses a configuration that only works on this machine, or loses what a step writes."""
     faults = []
     if config.kubeflow.image is None:
         faults.append(
@@ -98,15 +99,25 @@ def _require_portable(config: PipelineConfig) -> None:
     ):
         if here and not there and not here.startswith("gs://"):
             faults.append(
-                f"{key}: the cluster does not see {here!r} of this machine. Set "
+                f"{key}: the cluster cannot see {here!r} of this machine. Set "
                 f"kubeflow.{key.rpartition('.')[2]} to a path on one of kubeflow.volumes, or to a "
                 "gs:// URI."
+            )
+    mounts = [pathlib.PurePath(volume.mount_path) for volume in config.kubeflow.volumes]
+    for key in ("publish_dir", "push_destination"):
+        path = getattr(config.kubeflow, key) or ""
+        if path.startswith("/") and not any(
+            pathlib.PurePath(path).is_relative_to(mount) for mount in mounts
+        ):
+            faults.append(
+                f"kubeflow.{key}: {path!r} is on none of kubeflow.volumes, so that what a step "
+                "writes there is lost with its container. Add the volume, or set a gs:// URI."
             )
     schema = config.dataset.schema_file
     if schema and (pathlib.Path(schema).is_absolute() or ".." in pathlib.Path(schema).parts):
         faults.append(
-            f"dataset.schema_file: the cluster does not see {schema!r} of this machine. Put it "
-            "into the project, which is in the image, and name it by its path there, such as "
+            f"dataset.schema_file: the cluster cannot see {schema!r} of this machine. Put it into "
+            "the project, which is in the image, and name it by its path there, such as "
             "schemas/imdb_reviews.pbtxt."
         )
     if config.metadata:

@@ -86,11 +86,12 @@ def _states(
     serves looks like any other: the v2beta1 API does not tell.
     """
     tasks = (run.run_details and run.run_details.task_details) or []
-    for task in sorted(tasks, key=lambda task: task.start_time):
+    begun = [task for task in tasks if task.start_time]
+    for task in sorted(begun, key=lambda task: task.start_time):
         step = task.display_name.removesuffix("-driver")
         if step not in steps or (step != task.display_name and task.state != "FAILED"):
             continue
         if task.state in _WORDS:
-            ended = task.state != "RUNNING"
+            ended = task.state != "RUNNING" and task.end_time
             seconds = (task.end_time - task.start_time).total_seconds() if ended else None
             yield step, _WORDS[task.state], seconds

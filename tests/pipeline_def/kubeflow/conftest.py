@@ -1,15 +1,16 @@
-import pathlib
 from collections.abc import Callable
 
 import pytest
 
 from pipeline_def.config import PipelineConfig, load
+from pipeline_def.kubeflow.compiler import compile_pipeline
 
 MINIMAL = """
 name: mine
 dataset: {name: sample_reviews:1.0.0, builder_module: pipeline_def.sample_reviews}
 evaluation: {min_accuracy: 0.5}
 """
+IMAGE = "kubeflow: {image: registry.example.com/projector:1.0.0}"
 EVERYTHING = """
 kubeflow:
   image: registry.example.com:5000/embedding-projector:1.0.0
@@ -37,14 +38,26 @@ kubeflow:
 Configured = Callable[..., PipelineConfig]
 
 
-@pytest.fixture
-def configured(tmp_path: pathlib.Path) -> Configured:
+@pytest.fixture(scope="session")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Configured:
     """Makes a configuration of a minimal one, an addition, and overriding variables."""
+    path = tmp_path_factory.mktemp("configuration") / "mine.yaml"
 
     def configure(addition: str = "", **variables: str) -> PipelineConfig:
-        path = tmp_path / "mine.yaml"
         path.write_text(MINIMAL + addition)
         overrides = {f"PIPELINE__{name.upper()}": value for name, value in variables.items()}
         return load({"PIPELINE_CONFIG": str(path), **overrides})
 
     return configure
+
+
+@pytest.fixture(scope="session")
+def everything(configured: Configured) -> str:
+    """The pipeline compiled with every setting."""
+    return compile_pipeline(configured(EVERYTHING))
+
+
+@pytest.fixture(scope="session")
+def plain(configured: Configured) -> str:
+    """The pipeline compiled with an image alone."""
+    return compile_pipeline(configured(IMAGE))

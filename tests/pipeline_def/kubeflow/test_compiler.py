@@ -16,11 +16,11 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline_def.config import ConfigError
 from pipeline_def.kubeflow.compiler import compile_pipeline, rewrite
-from tests.pipeline_def.kubeflow.conftest import EVERYTHING, Configured
+from tests.pipeline_def.kubeflow.conftest import EVERYTHING, IMAGE, MINIMAL, Configured
 from tests.pipeline_def.kubeflow.lint import faults
 
 PROJECT = pathlib.Path(__file__).parents[3]
-IMAGE = "kubeflow: {image: registry.example.com/projector:1.0.0}"
+VOLUME = "[{claim: a, mount_path: /dat}]"
 
 
 def tasks(text: str) -> dict[str, Any]:
@@ -33,9 +33,11 @@ def container(text: str, task: str) -> dict[str, Any]:
     return spec["deploymentSpec"]["executors"][label]["container"]
 
 
-@pytest.mark.parametrize("addition", [IMAGE, EVERYTHING])
-def test_the_server_takes_it(configured: Configured, tmp_path: pathlib.Path, addition: str) -> None:
-    text = compile_pipeline(configured(addition))
+@pytest.mark.parametrize("fixture", ["plain", "everything"])
+def test_the_server_takes_it(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path, fixture: str
+) -> None:
+    text = request.getfixturevalue(fixture)
     assert faults(text) == []
     path = tmp_path / "pipeline.yaml"
     path.write_text(text)
@@ -44,9 +46,9 @@ def test_the_server_takes_it(configured: Configured, tmp_path: pathlib.Path, add
 
 @pytest.mark.slow
 def test_it_is_the_same_byte_for_byte_in_another_process(
-    configured: Configured, tmp_path: pathlib.Path
+    everything: str, tmp_path: pathlib.Path
 ) -> None:
-    here = compile_pipeline(configured(EVERYTHING))
+    (tmp_path / "mine.yaml").write_text(MINIMAL + EVERYTHING)
     ran = subprocess.run(
         [sys.executable, "-m", "pipeline_def.kubeflow", "compile", "--output", "-"],
         env={
@@ -59,10 +61,10 @@ def test_it_is_the_same_byte_for_byte_in_another_process(
         text=True,
         check=True,
     )
-    assert ran.stdout == here
+    assert ran.stdout == everything
 
 
-def test_each_step_is_a_component(configured: Configured) -> None:
+def test_each_step_is_a_component(plain: str, everything: str) -> None:
     steps = {
         "Dataset",
         "TfdsExampleGen",
@@ -74,15 +76,12 @@ def test_each_step_is_a_component(configured: Configured) -> None:
         "Evaluator",
         "ProjectorExporter",
     }
-    assert set(tasks(compile_pipeline(configured(IMAGE)))) == steps
-    assert set(tasks(compile_pipeline(configured(EVERYTHING)))) == steps | {
-        "BaselineModel",
-        "Pusher",
-    }
+    assert set(tasks(plain)) == steps
+    assert set(tasks(everything)) == steps | {"BaselineModel", "Pusher"}
 
 
-def test_the_cache_sees_the_dataset(configured: Configured) -> None:
-    compiled = tasks(compile_pipeline(configured(IMAGE)))
+def test_the_cache_sees_the_dataset(plain: str) -> None:
+    compiled = tasks(plain)
     parameters = compiled["TfdsExampleGen"]["inputs"]["parameters"]
     for name in ("dataset", "input_fingerprint"):
         output = parameters[name]["taskOutputParameter"]
@@ -91,18 +90,17 @@ def test_the_cache_sees_the_dataset(configured: Configured) -> None:
     assert "cachingOptions" not in compiled["Dataset"]
 
 
-def test_the_configuration_reaches_the_steps(configured: Configured) -> None:
-    text = compile_pipeline(configured(EVERYTHING))
-    spec, platform = yaml.safe_load_all(text)
-    parameters = tasks(text)["Dataset"]["inputs"]["parameters"]
+def test_the_configuration_reaches_the_steps(everything: str) -> None:
+    spec, platform = yaml.safe_load_all(everything)
+    parameters = tasks(everything)["Dataset"]["inputs"]["parameters"]
     assert parameters["data_dir"]["runtimeValue"]["constant"] == "/data/tfds"
-    parameters = tasks(text)["ProjectorExporter"]["inputs"]["parameters"]
+    parameters = tasks(everything)["ProjectorExporter"]["inputs"]["parameters"]
     assert parameters["publish_dir"]["runtimeValue"]["constant"] == "/data/published"
-    destination = tasks(text)["Pusher"]["inputs"]["parameters"]["push_destination"]
+    destination = tasks(everything)["Pusher"]["inputs"]["parameters"]["push_destination"]
     assert "gs://models/serving" in destination["runtimeValue"]["constant"]
     importer = spec["deploymentSpec"]["executors"]["exec-BaselineModel"]["importer"]
     assert importer["artifactUri"] == {"constant": "s3://models/blessed"}
-    assert tasks(text)["Evaluator"]["inputs"]["artifacts"]["baseline_model"] == {
+    assert tasks(everything)["Evaluator"]["inputs"]["artifacts"]["baseline_model"] == {
         "taskOutputArtifact": {"producerTask": "BaselineModel", "outputArtifactKey": "artifact"}
     }
     settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
@@ -129,14 +127,13 @@ def test_the_configuration_reaches_the_steps(configured: Configured) -> None:
     }
 
 
-def test_each_step_has_its_own_settings_over_the_defaults(configured: Configured) -> None:
-    text = compile_pipeline(configured(EVERYTHING))
-    compiled = tasks(text)
+def test_each_step_has_its_own_settings_over_the_defaults(everything: str) -> None:
+    compiled = tasks(everything)
     default = {"cpuLimit": 0.5, "memoryLimit": 0.5}
     for task in compiled.keys() - {"EmbeddingTrainer", "BaselineModel"}:
-        assert container(text, task)["resources"] == default
+        assert container(everything, task)["resources"] == default
         assert compiled[task]["retryPolicy"] == {"maxRetryCount": 2}
-    assert container(text, "EmbeddingTrainer")["resources"] == {
+    assert container(everything, "EmbeddingTrainer")["resources"] == {
         "cpuLimit": 4,
         "memoryLimit": 16 * 2**30 / 1e9,
         "accelerator": {"type": "nvidia.com/gpu", "count": "2"},
@@ -146,18 +143,18 @@ def test_each_step_has_its_own_settings_over_the_defaults(configured: Configured
     assert compiled.keys() - cached == {"Dataset", "Evaluator"}
 
 
-def test_the_platform_document_is_of_kfps_fields(configured: Configured) -> None:
+def test_the_platform_document_is_of_kfps_fields(everything: str) -> None:
     pytest.importorskip("kfp.kubernetes", reason="kfp-kubernetes is of the current track")
     from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 
-    _, platform = yaml.safe_load_all(compile_pipeline(configured(EVERYTHING)))
+    _, platform = yaml.safe_load_all(everything)
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     for settings in executors.values():
         json_format.ParseDict(settings, kubernetes.KubernetesExecutorConfig())
 
 
-def test_without_settings_there_is_no_second_document(configured: Configured) -> None:
-    assert len(list(yaml.safe_load_all(compile_pipeline(configured(IMAGE))))) == 1
+def test_without_settings_there_is_no_second_document(plain: str) -> None:
+    assert len(list(yaml.safe_load_all(plain))) == 1
 
 
 def test_a_bucket_is_seen_from_everywhere(configured: Configured) -> None:
@@ -171,18 +168,17 @@ def test_a_bucket_is_seen_from_everywhere(configured: Configured) -> None:
         assert given == value
 
 
-def test_the_projection_has_a_page(configured: Configured) -> None:
-    spec = next(yaml.safe_load_all(compile_pipeline(configured(IMAGE))))
+def test_the_projection_has_a_page(plain: str) -> None:
+    spec = next(yaml.safe_load_all(plain))
     outputs = spec["components"]["comp-ProjectorExporter"]["outputDefinitions"]["artifacts"]
     assert outputs["visualization"]["artifactType"]["schemaTitle"] == "system.HTML"
     projection = yaml.safe_load(outputs["projection"]["artifactType"]["instanceSchema"])
     assert projection["properties"]["rows"] == {"type": "integer"}
 
 
-def test_the_image_and_the_entrypoint(configured: Configured) -> None:
-    text = compile_pipeline(configured(IMAGE))
-    for task in tasks(text):
-        step = container(text, task)
+def test_the_image_and_the_entrypoint(plain: str) -> None:
+    for task in tasks(plain):
+        step = container(plain, task)
         assert step["image"] == "registry.example.com/projector:1.0.0"
         assert step["command"] == ["python", "-m", "pipeline_def.kubeflow.entrypoint"]
 
@@ -191,7 +187,7 @@ def test_the_image_and_the_entrypoint(configured: Configured) -> None:
     ("addition", "variables", "complaint"),
     [
         ("", {}, "kubeflow.image: is required to compile"),
-        (IMAGE, {"dataset__data_dir": "output/tfds"}, "does not see 'output/tfds'"),
+        (IMAGE, {"dataset__data_dir": "output/tfds"}, "cannot see 'output/tfds'"),
         (IMAGE, {"publish_dir": "published"}, "Set kubeflow.publish_dir to"),
         (IMAGE, {"dataset__schema_file": str(PROJECT / "schemas" / "imdb_reviews.pbtxt")}, "Put"),
         (IMAGE, {"dataset__schema_file": "../PROJECT/schemas/imdb_reviews.pbtxt"}, "Put"),
@@ -199,6 +195,16 @@ def test_the_image_and_the_entrypoint(configured: Configured) -> None:
             f"{IMAGE}\nmetadata: {{kind: mysql, host: h, port: 1, database: d, user: u}}",
             {},
             "metadata: a cluster keeps",
+        ),
+        (
+            IMAGE,
+            {"kubeflow__publish_dir": "/data/published", "kubeflow__volumes": VOLUME},
+            "kubeflow.publish_dir: '/data/published' is on none of kubeflow.volumes",
+        ),
+        (
+            IMAGE,
+            {"kubeflow__push_destination": "/serving", "kubeflow__volumes": VOLUME},
+            "kubeflow.push_destination: '/serving' is on none of kubeflow.volumes",
         ),
         (
             IMAGE,

@@ -21,6 +21,7 @@ def compiled(directory: pathlib.Path, **settings: str) -> str:
         "KUBEFLOW__DATA_DIR": str(directory / "tfds"),
         "KUBEFLOW__PUBLISH_DIR": str(directory / "published"),
         "KUBEFLOW__PUSH_DESTINATION": str(directory / "serving"),
+        "KUBEFLOW__VOLUMES": f"[{{claim: data, mount_path: {directory}}}]",
         "TRAINING__EPOCHS": "6",
         **settings,
     }

@@ -47,6 +47,16 @@ def test_a_line_as_each_step_starts_and_ends(
     ]
 
 
+def test_tasks_without_times(server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = [
+        {"display_name": "Examples", "state": "SKIPPED", "start_time": "2026-01-01T10:00:00Z"},
+        {"display_name": "Trainer", "state": "PENDING"},
+    ]
+    server.history = [{"state": "SUCCEEDED", "run_details": {"task_details": tasks}}]
+    wait_for_run(*_start(server), STEPS)
+    assert _lines(capsys) == ["Examples             skipped"]
+
+
 def _lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What was printed, without the links that kfp prints."""
     return [line for line in capsys.readouterr().out.splitlines() if " details: " not in line]
