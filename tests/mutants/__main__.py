@@ -60,7 +60,7 @@ def plain_files() -> list[pathlib.Path]:
 
 
 def tests_of(file: pathlib.Path) -> list[str]:
-    """Finds the tests of a module: the mirrored file or, without one, all files beside it.
+    """Finds the tests of a module: the mirrored file; for a package, all in its directory.
 
     Args:
         file: Path in the repository, such as components/text/options.py.
@@ -70,7 +70,9 @@ def tests_of(file: pathlib.Path) -> list[str]:
     """
     beside = "tests" / file.parent
     own = beside / f"test_{file.stem.strip('_')}.py"
-    return [str(own)] if own.exists() else sorted(map(str, beside.glob("test_*.py")))
+    if own.exists() and file.stem != "__init__":
+        return [str(own)]
+    return [str(path) for path in sorted(beside.glob("test_*.py"), key=lambda path: path != own)]
 
 
 def _run_tests(copy: str, tests: list[str]) -> None:

@@ -46,7 +46,7 @@ class Edit(NamedTuple):
 def edits(tree: ast.Module) -> list[Edit]:
     """Lists the mutants of a module.
 
-    Docstrings, type annotations, logging, and the texts of errors stay as they are.
+    Docstrings, type annotations, logging, and texts of two words or more stay as they are.
 
     Args:
         tree: Syntax tree of the module.
@@ -98,7 +98,7 @@ def _edits(node: ast.AST, line: int) -> Iterator[Edit]:
 
 def _stays(node: ast.AST) -> bool:
     match node:
-        case ast.Expr(ast.Constant()):
+        case ast.Expr(ast.Constant()) | ast.Assign([ast.Name("__all__")]):
             return True
         case ast.Expr(ast.Call(func=called)):
             return bool(_LOGGING.match(ast.unparse(called)))
@@ -127,11 +127,11 @@ def _instead(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Constant(int() | float() as number):
             yield ast.Constant(number + 1)
             yield ast.Constant(number - 1)
-        case ast.Constant(str() | bytes() as text):
+        case ast.Constant(str() | bytes() as text) if len(text.split()) < 2:
             yield ast.Constant(type(text)() if text else "mutant")
         case ast.Name(name) if name in _FUNCTIONS:
             yield ast.Name(_FUNCTIONS[name])
-        case ast.Return(value) if value is not None:
+        case ast.Return(ast.expr() as value) if ast.unparse(value) != "None":
             yield ast.Return(ast.Constant(None))
         case ast.Expr() | ast.Raise() | ast.Delete() | ast.Break() | ast.Continue():
             yield ast.Pass()

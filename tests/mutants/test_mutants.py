@@ -28,6 +28,7 @@ def _mutants(source: str) -> list[str]:
         ("x = 3", {"x = 4", "x = 2"}),
         ("x = True", {"x = False"}),
         ("x = 'a'", {"x = ''"}),
+        ("x = 'a message'", set()),
         ("x = f'a{b}'", {"x = f'{b}'"}),
         ("x = a[1:]", {"x = a[:]", "x = a[2:]", "x = a[0:]"}),
         ("x = f(a, b=c)", {"x = f(b=c)", "x = f(a)"}),

@@ -30,6 +30,7 @@ def test_each_bookmark_is_a_state() -> None:
         assert state["pcaComponentDimensions"] == [0, 1, 2]
         for side in ("XLeft", "XRight", "YUp", "YDown"):
             assert state[f"custom{side}Text"] == ""
+            assert state[f"custom{side}Regex"] is False
         assert "shuffledDataIndices" not in state and "filteredPoints" not in state
     assert not states[1]["umapIs3d"]
 
@@ -68,6 +69,7 @@ def test_a_layout_of_the_first_rows_hides_the_others() -> None:
     assert tsne["filteredPoints"] == list(range(2_000))
     assert len(tsne["projections"]) == 2_000
     assert len(pca["projections"]) == 2_500
+    assert tsne.keys() == pca.keys() | {"filteredPoints"}
 
 
 def test_two_columns_are_shown_in_the_plane() -> None:

@@ -23,6 +23,12 @@ def test_exit_codes_and_what_is_printed(
     )
 
 
+def test_without_a_command_the_usage_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert "required: command" in capsys.readouterr().err
+
+
 def test_a_missing_directory_is_an_error(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

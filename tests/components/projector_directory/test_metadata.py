@@ -46,6 +46,11 @@ def test_escapes_are_visible_and_few(token: bytes, written: str) -> None:
     assert metadata.unescape(written) == token
 
 
+def test_texts_are_escaped_like_their_bytes() -> None:
+    for text in ("naïve", "a\tb", "007", ""):
+        assert metadata.escape(text) == metadata.escape(text.encode())
+
+
 @given(token=TOKENS)
 @settings(deadline=None, max_examples=500)
 def test_every_token_is_written_in_one_cell_and_read_back(token: bytes) -> None:
@@ -112,6 +117,15 @@ def test_labels_around_a_chunk_boundary_are_read_as_written(tokens: list[bytes],
     assert columns == ["token", "id"]
     assert [metadata.unescape(row[0]) for row in rows] == tokens
     assert [float(row[1]) for row in rows] == ids.tolist()
+
+
+@pytest.mark.parametrize("shift", range(6))
+def test_every_chunk_begins_with_a_whole_character(shift: int) -> None:
+    tokens = ["a" * shift, *["日" * 149_000] * 8]
+    table = metadata.encode_table({"token": tokens, "id": np.arange(9)})
+    begins = [table[start] for start in range(0, len(table), metadata.CHUNK_BYTES)]
+    assert len(begins) == 4
+    assert not any(byte & 0xC0 == 0x80 for byte in begins)
 
 
 @pytest.mark.parametrize("shift", range(4))

@@ -61,6 +61,11 @@ def test_a_first_line_with_a_tab_is_a_header() -> None:
     assert reader.parse_table(["a\tb", " ", "1\t2", "3"]) == (["a", "b"], [("1", "2"), ("3",)])
 
 
+@pytest.mark.parametrize(("line", "blank"), [("\ufeff\u00a0", True), ("\x1c", False)])
+def test_a_blank_line_is_white_space_of_javascript(line: str, blank: bool) -> None:
+    assert reader.is_blank(line) is blank
+
+
 def test_a_single_column_is_called_label() -> None:
     assert reader.parse_table(["", "a", "b"]) == (["label"], [("a",), ("b",)])
 
@@ -74,7 +79,7 @@ def test_a_file_of_text_has_the_shape_of_its_lines(tmp_path: pathlib.Path) -> No
     path.write_text("1\t2\n\n3\t4\n5\t6")
     shape, read = reader.open_tensor_file(str(path), (9, 9))
     assert shape == (3, 2)
-    np.testing.assert_array_equal(read(slice(1, 3)), np.float32([[3, 4], [5, 6]]))
+    np.testing.assert_array_equal(read(slice(1, 3)), np.float32([[3, 4], [5, 6]]), strict=True)
 
 
 def test_a_file_of_values_has_the_configured_shape(tmp_path: pathlib.Path) -> None:

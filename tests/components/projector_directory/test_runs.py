@@ -61,6 +61,10 @@ def test_a_prefix_that_makes_no_name_is_refused(prefix: str) -> None:
         check_prefix(prefix)
 
 
+def test_a_prefix_may_have_dots_and_hyphens() -> None:
+    check_prefix("4.imdb_reviews-v2")
+
+
 def test_a_run_is_listed_only_when_all_is_there(tmp_path: pathlib.Path) -> None:
     with new_run(str(tmp_path / "run")) as unfinished:
         pathlib.Path(unfinished, "metadata.tsv").touch()

@@ -31,6 +31,21 @@ def test_slices_make_a_whole_checkpoint(
 
 
 @pytest.mark.parametrize(
+    ("rows", "columns", "stops"),
+    [
+        (5, 2**22, [2, 4, 5]),
+        (2, 2**24, [1, 2]),  # A row is not cut.
+        (2**23 + 1, 1, [2**23, 2**23 + 1]),
+        (1000, 7, [1000]),
+        (0, 5, []),
+    ],
+)
+def test_a_slice_takes_32_mib(rows: int, columns: int, stops: list[int]) -> None:
+    slices = list(tensors.row_slices(rows, columns))
+    assert slices == [slice(*part) for part in zip([0, *stops], stops, strict=False)]
+
+
+@pytest.mark.parametrize(
     ("name", "vectors", "message"),
     [
         ("a/b", MATRIX, "name must consist of .* Received: 'a/b'"),
