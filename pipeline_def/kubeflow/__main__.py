@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     submitting.add_argument(
         "--cron",
         metavar='"MINUTE HOUR DAY MONTH WEEKDAY"',
-        help="Run it at these times, in UTC, in place of once; replaces the recurring run NAME.",
+        help="Run it at these times in place of once; replaces the recurring run of its name.",
     )
     submitting.add_argument(
         "--disable", action="store_true", help="With --cron: create it, but do not start it yet."

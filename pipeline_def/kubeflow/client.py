@@ -9,7 +9,9 @@ import pathlib
 import re
 import ssl
 import tempfile
+import urllib.error
 import urllib.parse
+import urllib.request
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,6 +20,7 @@ import kfp_server_api
 import urllib3
 from kfp.client import set_volume_credentials
 
+_TIMEOUT_SECONDS = 30
 # The API server judges an uploaded pipeline when it makes a workflow of it, and answers 500.
 _BAD_PIPELINE = re.compile("Failed to (validate|generate|compile|unmarshal)|unknown field")
 
@@ -76,14 +79,13 @@ class Cluster:
             credentials = set_volume_credentials.ServiceAccountTokenVolumeCredentials(
                 str(token_file)
             )
-        certificates = ssl.get_default_verify_paths().cafile  # Of SSL_CERT_FILE, if it is set.
-        self._require_health(credentials, certificates)
+        self._require_health()
         with self._errors_in_words():
             self._client = kfp.Client(
                 host=self._host,
                 namespace=namespace or "kubeflow",  # kfp takes this name for no namespace.
                 credentials=credentials,
-                ssl_ca_cert=certificates,
+                ssl_ca_cert=ssl.get_default_verify_paths().cafile,  # Of SSL_CERT_FILE, if set.
             )
 
     def upload(self, pipeline: str, name: str) -> kfp_server_api.V2beta1PipelineVersion:
@@ -161,24 +163,23 @@ class Cluster:
             "service_account": launch.service_account,
         }
 
-    def _require_health(self, credentials: Any, certificates: str | None) -> None:
+    def _require_health(self) -> None:
         # kfp.Client asks the same, but five times over 25 seconds, with a traceback for each.
-        configuration = kfp_server_api.Configuration(host=self._host)
-        configuration.ssl_ca_cert = certificates
-        if credentials:
-            configuration.api_key["authorization"] = "read by the hook"
-            configuration.api_key_prefix["authorization"] = "Bearer"
-            configuration.refresh_api_key_hook = credentials.refresh_api_key_hook
-        service = kfp_server_api.HealthzServiceApi(kfp_server_api.ApiClient(configuration))
+        request = urllib.request.Request(f"{self._host}/apis/v2beta1/healthz")
         with self._errors_in_words():
-            health, _, headers = service.get_healthz_with_http_info()
-        if "json" not in headers.get("Content-Type", ""):
+            if self._token_file:
+                token = self._token_file.read_text(encoding="utf-8").strip()
+                request.add_unredirected_header("Authorization", f"Bearer {token}")
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+                is_api = "json" in answer.headers.get("Content-Type", "")
+                health = json.load(answer) if is_api else {}
+        if not is_api:
             raise ClusterError(
                 f"{self._host} answers with a page in place of the Kubeflow Pipelines API. If it "
                 "is a login, pass --token-file; otherwise add the path of Kubeflow Pipelines to "
                 "--host, such as /pipeline."
             )
-        if health.multi_user and not self._namespace:
+        if health.get("multi_user") and not self._namespace:
             raise ClusterError(f"{self._host} has a namespace for each user: pass --namespace.")
 
     @contextlib.contextmanager
@@ -186,23 +187,27 @@ class Cluster:
         try:
             yield
         except kfp_server_api.ApiException as error:
-            advice = "."
-            if error.status in (401, 403):
-                advice = "; pass --token-file."
-                if self._token_file:
-                    advice = f"; the token in {self._token_file} may have expired."
-            said = _message(error.body or "") or error.reason
-            if error.status == 500 and _BAD_PIPELINE.search(said):
-                raise ClusterError(
-                    f"{self._host} cannot run the compiled pipeline: {said}. The fault is in the "
-                    "YAML; see it with 'python -m pipeline_def.kubeflow compile --output -'.",
-                    400,
-                ) from error
-            raise ClusterError(
-                f"{self._host} answered {error.status}: {said}{advice}", error.status
-            ) from error
+            raise self._refusal(error.status, error.reason, error.body or "") from error
+        except urllib.error.HTTPError as error:
+            body = error.read().decode(errors="replace")
+            raise self._refusal(error.code, error.reason, body) from error
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise ClusterError(f"{self._host} cannot be asked: {error}.") from error
+
+    def _refusal(self, status: int, reason: str, body: str) -> ClusterError:
+        said = _message(body) or reason
+        if status == 500 and _BAD_PIPELINE.search(said):
+            return ClusterError(
+                f"{self._host} cannot run the compiled pipeline: {said}. The fault is in the YAML; "
+                "see it with 'python -m pipeline_def.kubeflow compile --output -'.",
+                400,
+            )
+        advice = "."
+        if status in (401, 403):
+            advice = "; pass --token-file."
+            if self._token_file:
+                advice = f"; the token in {self._token_file} may have expired."
+        return ClusterError(f"{self._host} answered {status}: {said}{advice}", status)
 
 
 def unique_name(name: str) -> str:

@@ -1,5 +1,6 @@
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -62,6 +63,12 @@ def test_it_is_the_same_byte_for_byte_in_another_process(
         check=True,
     )
     assert ran.stdout == everything
+
+
+def test_the_configuration_of_the_readme(configured: Configured) -> None:
+    readme = (PROJECT / "pipeline_def" / "kubeflow" / "README.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert faults(compile_pipeline(configured(example))) == []
 
 
 def test_each_step_is_a_component(plain: str, everything: str) -> None:
