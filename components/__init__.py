@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from components.embedding_trainer.component import EmbeddingTrainer
     from components.projector_exporter.component import ProjectorExporter
     from components.projector_exporter.options import ExportOptions
+    from components.pusher.component import Pusher
     from components.tfds_example_gen.component import TfdsExampleGen
 
 _MODULES = {
@@ -15,6 +16,7 @@ _MODULES = {
     "EmbeddingTrainer": "components.embedding_trainer.component",
     "ExportOptions": "components.projector_exporter.options",
     "ProjectorExporter": "components.projector_exporter.component",
+    "Pusher": "components.pusher.component",
     "TfdsExampleGen": "components.tfds_example_gen.component",
 }
 
@@ -23,6 +25,7 @@ __all__ = [
     "EmbeddingTrainer",
     "ExportOptions",
     "ProjectorExporter",
+    "Pusher",
     "TfdsExampleGen",
 ]
 

@@ -1,5 +1,7 @@
 """What the stock Evaluator is given: a configuration, metrics, and the model to compare with."""
 
+import itertools
+import logging
 from typing import Any
 
 import tensorflow as tf
@@ -8,8 +10,11 @@ import tf_keras  # TensorFlow Model Analysis makes its Keras metrics with this p
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.types import artifact
+from tfx.utils import path_utils
 
 from components.text.features import LABEL
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def eval_config(min_accuracy: float, max_accuracy_drop: float) -> tfma.EvalConfig:
@@ -70,7 +75,7 @@ class SparseCategoricalCrossentropy(tf_keras.metrics.SparseCategoricalCrossentro
 
 
 class PreviousBlessedModelStrategy(resolver.ResolverStrategy):
-    """Resolves the latest blessed model that is older than the candidate.
+    """Resolves the latest blessed model that is older than the candidate and still on disk.
 
     Once the candidate is blessed, TFX's LatestBlessedModelStrategy resolves the candidate itself: a
     second run of an unchanged pipeline would compare a model with itself, and never take Evaluator
@@ -111,9 +116,18 @@ class PreviousBlessedModelStrategy(resolver.ResolverStrategy):
             for model in input_dict["model"]
             if model.id in blessings and model.id < min(new.id for new in candidate)
         ]
-        chosen = sorted(older, key=lambda model: model.id)[-1:]
+        newest_first = sorted(older, key=lambda model: -model.id)
+        chosen = list(itertools.islice(filter(_exists, newest_first), 1))
         return {
             "candidate": candidate,
             "model": chosen,
             "model_blessing": [blessings[model.id] for model in chosen],
         }
+
+
+def _exists(model: artifact.Artifact) -> bool:
+    path = path_utils.serving_model_path(model.uri)
+    if tf.io.gfile.exists(path):
+        return True
+    _LOGGER.warning("The blessed model %s is gone; an older one is compared with.", path)
+    return False

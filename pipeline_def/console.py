@@ -39,7 +39,7 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
                 _log_to(file, terminal)
                 yield terminal
         finally:
-            logging.basicConfig(force=True)
+            logging.basicConfig(handlers=[], force=True)
             _OWN_LOGGER.handlers.clear()
             if not file.tell():  # Nothing was run, only compiled.
                 log.unlink()

@@ -1,10 +1,12 @@
-"""Connections to ML Metadata."""
+"""The ML Metadata store of a pipeline."""
 
 import os
+import pathlib
 import re
 
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig, PostgreSQLDatabaseConfig
-from tfx.v1.orchestration import metadata
+from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
 
 from pipeline_def.config import ConfigError, Database, PipelineConfig
 
@@ -40,6 +42,36 @@ def connection_config(config: PipelineConfig) -> ConnectionConfig:
             password="'{}'".format(re.sub(r"(['\\])", r"\\\1", password)),
         )
     )
+
+
+def require_store_of(
+    pipeline_name: str, artifacts: pathlib.Path, connection: ConnectionConfig
+) -> None:
+    """Refuses artifacts on disk of a pipeline that the store has never seen.
+
+    TFX numbers output directories by executions. With an empty store it begins with 1 again and
+    writes into directories of an earlier store's executions, beside what these hold.
+
+    Args:
+        pipeline_name: Name of the pipeline.
+        artifacts: Directory of its artifacts; it may be missing.
+        connection: The store.
+
+    Raises:
+        ConfigError: There are artifacts, and the store has no run of the pipeline.
+    """
+    if not artifacts.is_dir() or not any(artifacts.iterdir()):
+        return
+    with metadata.Metadata(connection) as connected:
+        known = connected.store.get_context_by_type_and_name(
+            constants.PIPELINE_CONTEXT_TYPE_NAME, pipeline_name
+        )
+    if not known:
+        raise ConfigError(
+            f"{artifacts} holds artifacts, but the ML Metadata store has no run of the pipeline "
+            f"{pipeline_name!r}: new outputs would be mixed with old files. Bring back the store "
+            "that the artifacts belong to, or move them away to start anew."
+        )
 
 
 def _password(database: Database) -> str:

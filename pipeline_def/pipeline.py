@@ -19,7 +19,7 @@ from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
-from components import EmbeddingTrainer, ProjectorExporter, TfdsExampleGen
+from components import EmbeddingTrainer, ProjectorExporter, Pusher, TfdsExampleGen
 from components.code_digest import source_digest
 from components.evaluation import PreviousBlessedModelStrategy, eval_config
 from components.text.features import LABEL, TEXT
@@ -100,7 +100,7 @@ def create_pipeline(
         splits_config=tfx.proto.SplitsConfig(analyze=[TRAIN], transform=[TRAIN]),
         custom_config={
             **dataclasses.asdict(config.vocabulary),
-            "code_digest": source_digest("components.text"),
+            "code_digest": source_digest("components.text.preprocessing"),
         },
         disable_statistics=True,  # Nothing reads statistics of token ids.
     )
@@ -131,9 +131,14 @@ def create_pipeline(
             config.evaluation.min_accuracy, config.evaluation.max_accuracy_drop
         ),
     )
+    evaluator.exec_properties["code_digest"] = source_digest("components.evaluation")
 
     # Copies a blessed model to where TensorFlow Serving finds it. A target decides where that is.
-    pusher = _pusher(target.serving_dir, model, evaluator.outputs["blessing"])
+    pusher = target.serving_dir and Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        serving_dir=target.serving_dir,
+    )
 
     # Writes the embedding for TensorBoard, blessed or not. Change what it shows in `projection`.
     exporter = ProjectorExporter(
@@ -208,16 +213,3 @@ def _previous_blessed_model(candidate: tfx.types.BaseChannel) -> tfx.dsl.Resolve
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
     ).with_id("BaselineResolver")
-
-
-def _pusher(
-    serving_dir: str | None, model: tfx.types.BaseChannel, blessing: tfx.types.BaseChannel
-) -> tfx.components.Pusher | None:
-    if serving_dir is None:
-        return None
-    filesystem = tfx.proto.PushDestination.Filesystem(base_directory=serving_dir)
-    return tfx.components.Pusher(
-        model=model,
-        model_blessing=blessing,
-        push_destination=tfx.proto.PushDestination(filesystem=filesystem),
-    )

@@ -8,7 +8,7 @@ from tfx import v1 as tfx
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from components.artifacts import projection_directory
-from pipeline_def import console, report, workers
+from pipeline_def import console, metadata_store, report, workers
 from pipeline_def.config import PipelineConfig
 from pipeline_def.pipeline import create_pipeline
 
@@ -25,20 +25,22 @@ def main(config: PipelineConfig, engine: str) -> None:
         engine: 'beam' or 'local'.
 
     Raises:
-        SystemExit: A component refuses its arguments, with its message; or a step failed, with the
-            path of the log.
+        SystemExit: A component refuses its arguments, the artifacts on disk are unknown to the ML
+            Metadata store, or a step failed.
     """
     try:
         pipeline = create_pipeline(config)
+        connection = pipeline.metadata_connection_config
+        metadata_store.require_store_of(config.name, config.root / "artifacts", connection)
     except ValueError as error:
         sys.exit(str(error))
     runner = _RUNNERS[engine]()
     workers.use_python_runner()
     log = config.root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with console.quiet(log) as terminal:
-        steps = console.Steps(terminal, pipeline.metadata_connection_config)
+        steps = console.Steps(terminal, connection)
         try:
-            with steps.followed():
+            with steps.followed(), workers.temporary_files_removed():
                 runner.run(pipeline)
         except Exception:
             if not steps.failed:  # A step's error has been printed, and Beam wraps it in its own.

@@ -94,12 +94,7 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
                 model=types.Channel(type=tfx.types.standard_artifacts.Model),
                 model_run=types.Channel(type=tfx.types.standard_artifacts.ModelRun),
                 train_splits=json.dumps(list(train_splits)),
-                code_digest=source_digest(
-                    "components.embedding_trainer",
-                    "components.artifacts",
-                    "components.execution_properties",
-                    "components.text",
-                ),
+                code_digest=source_digest("components.embedding_trainer.executor"),
                 **execution_properties.to_properties(options or TrainingOptions()),
             )
         )

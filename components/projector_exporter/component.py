@@ -107,12 +107,6 @@ class ProjectorExporter(tfx.types.BaseComponent):
                 vocabulary=vocabulary,
                 run_prefix=run_prefix,
                 publish_dir=publish_dir,
-                code_digest=source_digest(
-                    "components.projector_exporter",
-                    "components.projector_directory",
-                    "components.vectors",
-                    "components.text",
-                    "components.artifacts",
-                ),
+                code_digest=source_digest("components.projector_exporter.executor"),
             )
         )

@@ -124,7 +124,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
             data_dir=data_dir,
             builder_module=builder_module,
             allow_overlap=int(allow_overlap),
-            code_digest=source_digest("components.tfds_example_gen"),
+            code_digest=source_digest("components.tfds_example_gen.executor"),
             input_config=tfx.proto.Input(
                 splits=[
                     tfx.proto.Input.Split(name=name, pattern=expression)

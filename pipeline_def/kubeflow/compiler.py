@@ -18,7 +18,7 @@ from tfx.components.example_gen import utils as example_gen_utils
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.utils import name_utils
 
-from components import EmbeddingProjection, TfdsExampleGen
+from components import EmbeddingProjection, Pusher, TfdsExampleGen
 from components.tfds_example_gen.driver import Driver
 from pipeline_def.config import ConfigError, Kubeflow, PipelineConfig, StepSettings, bytes_of
 from pipeline_def.kubeflow import VISUALIZATION, artifact_types
@@ -237,6 +237,8 @@ def rewrite(
             _add_dataset_step(spec, deployment, node.id)
         elif isinstance(node, tfx.dsl.Importer):
             _rename_import(spec, node.id)
+        elif isinstance(node, Pusher):  # Its driver knows what is served, and KFP runs no drivers.
+            spec.root.dag.tasks[node.id].ClearField("caching_options")
         if any(channel.type is EmbeddingProjection for channel in node.outputs.values()):
             _add_visualization(spec, node.id)
     _rename(spec, deployment)

@@ -1,4 +1,7 @@
+import pathlib
+import shutil
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,6 +10,7 @@ from tfx.types import standard_artifacts
 
 from components import evaluation
 from components.evaluation import PreviousBlessedModelStrategy
+from tests.evaluations import evaluate
 
 LABELS = [[0], [1], [1]]
 PROBABILITIES = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
@@ -40,10 +44,57 @@ def converted_by_autograph() -> set[str]:
     return {module for module in sys.modules if module.startswith("__autograph_generated")}
 
 
-def model(number: int) -> standard_artifacts.Model:
-    artifact = standard_artifacts.Model()
-    artifact.id = number
-    return artifact
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("right", "baseline_right", "bounds", "blessed"),
+    [
+        (5, None, {"min_accuracy": 0.626}, False),
+        (5, 7, {"min_accuracy": 0.625, "max_accuracy_drop": 0.26}, True),
+        (5, 7, {"max_accuracy_drop": 0.24}, False),
+        (7, 5, {"max_accuracy_drop": 0.0}, True),
+    ],
+)
+def test_a_model_is_blessed_by_both_bounds(
+    tmp_path: pathlib.Path,
+    right: int,
+    baseline_right: int | None,
+    bounds: dict[str, float],
+    blessed: bool,
+) -> None:
+    verdict = evaluate(tmp_path, right, 8, baseline_right, **bounds)
+    assert verdict.validation_ok == blessed
+
+
+@pytest.fixture
+def resolve(tmp_path: pathlib.Path) -> Callable[..., list[int]]:
+    """Resolves the baseline of a candidate; `gone` models are no more on disk."""
+
+    def model(number: int, gone: bool) -> standard_artifacts.Model:
+        artifact = standard_artifacts.Model()
+        artifact.id = number
+        artifact.uri = str(tmp_path / str(number))
+        (tmp_path / str(number) / "Format-Serving").mkdir(parents=True, exist_ok=True)
+        if gone:
+            shutil.rmtree(artifact.uri)
+        return artifact
+
+    def resolved(
+        candidate: int, models: list[int], blessings: list[Any], gone: tuple[int, ...] = ()
+    ) -> list[int]:
+        found = PreviousBlessedModelStrategy().resolve_artifacts(
+            None,
+            {
+                "candidate": [model(candidate, False)],
+                "model": [model(number, number in gone) for number in models],
+                "model_blessing": blessings,
+            },
+        )
+        chosen = [artifact.id for artifact in found["model"]]
+        assert [artifact.id - 100 for artifact in found["model_blessing"]] == chosen
+        assert [artifact.id for artifact in found["candidate"]] == [candidate]
+        return chosen
+
+    return resolved
 
 
 def blessing(of: int, blessed: bool = True) -> standard_artifacts.ModelBlessing:
@@ -54,35 +105,34 @@ def blessing(of: int, blessed: bool = True) -> standard_artifacts.ModelBlessing:
     return artifact
 
 
-def resolve(candidate: int, models: list[int], blessings: list[Any]) -> list[int]:
-    resolved = PreviousBlessedModelStrategy().resolve_artifacts(
-        None,
-        {
-            "candidate": [model(candidate)],
-            "model": [model(number) for number in models],
-            "model_blessing": blessings,
-        },
-    )
-    chosen = [found.id for found in resolved["model"]]
-    assert [found.id - 100 for found in resolved["model_blessing"]] == chosen
-    return chosen
+Resolve = Callable[..., list[int]]
 
 
-def test_the_first_model_has_no_baseline() -> None:
+def test_the_first_model_has_no_baseline(resolve: Resolve) -> None:
     assert resolve(1, [1], []) == []
 
 
-def test_the_latest_blessed_model_is_the_baseline() -> None:
-    assert resolve(3, [1, 2, 3], [blessing(1), blessing(2)]) == [2]
+def test_the_latest_blessed_model_is_the_baseline(resolve: Resolve) -> None:
+    assert resolve(3, [2, 1, 3], [blessing(1), blessing(2)]) == [2]
 
 
-def test_a_model_that_was_not_blessed_is_no_baseline() -> None:
+def test_a_model_that_was_not_blessed_is_no_baseline(resolve: Resolve) -> None:
     assert resolve(3, [1, 2, 3], [blessing(1), blessing(2, blessed=False)]) == [1]
 
 
-def test_a_blessed_model_is_not_its_own_baseline() -> None:
+def test_a_blessed_model_is_not_its_own_baseline(resolve: Resolve) -> None:
     assert resolve(2, [1, 2], [blessing(1), blessing(2)]) == [1]
 
 
-def test_an_old_model_taken_from_the_cache_is_compared_as_it_was_at_first() -> None:
+def test_an_old_model_taken_from_the_cache_is_compared_as_it_was_at_first(resolve: Resolve) -> None:
     assert resolve(1, [1, 2], [blessing(1), blessing(2)]) == []
+
+
+def test_a_model_that_is_gone_is_passed_over_with_a_warning(
+    resolve: Resolve, caplog: pytest.LogCaptureFixture
+) -> None:
+    blessings = [blessing(1), blessing(2), blessing(3)]
+    assert resolve(4, [1, 2, 3], blessings, gone=(1, 3)) == [2]
+    (warning,) = caplog.messages
+    assert "/3/Format-Serving is gone" in warning
+    assert resolve(4, [1, 2, 3], blessings, gone=(1, 2, 3)) == []

@@ -11,6 +11,8 @@ dataset: {name: imdb_reviews}
 evaluation: {min_accuracy: 0.5}
 """
 
+MEMORY = ("1", "500M", "16Gi", "1.5G", "64Ki", "3k", "2T")
+
 
 def written(tmp_path: pathlib.Path, text: str) -> dict[str, str]:
     path = tmp_path / "mine.yaml"
@@ -211,3 +213,77 @@ def test_an_overriding_variable_that_is_no_yaml_is_refused(tmp_path: pathlib.Pat
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: pathlib.Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
         load(written(tmp_path, text))
+
+
+def test_what_is_not_configured_has_a_default(tmp_path: pathlib.Path) -> None:
+    config = load(written(tmp_path, MINIMAL))
+    assert (config.dataset.train, config.dataset.eval) == ("train", "test")
+    assert config.dataset.schema_file is config.dataset.data_dir is config.publish_dir is None
+    assert not config.dataset.allow_overlap
+    assert config.evaluation.max_accuracy_drop == 0.01
+    assert (config.beam.direct_running_mode, config.beam.direct_num_workers) == ("in_memory", 0)
+    assert config.metadata is None
+    assert config.kubeflow.resources == {}
+
+
+@pytest.mark.parametrize(
+    "addition",
+    [
+        "evaluation: {min_accuracy: 0, max_accuracy_drop: 1}",
+        "evaluation: {min_accuracy: 1.0, max_accuracy_drop: 0.0}",
+        "name: 1-a",
+        "beam: {direct_num_workers: 0}",
+        "metadata: {kind: postgresql, host: a, port: 1, database: b, user: c}",
+        *(f"kubeflow: {{resources: {{Transform: {{memory: '{text}'}}}}}}" for text in MEMORY),
+        "kubeflow: {resources: {Transform: {cpu: 0.5, accelerator: nvidia.com/gpu}}}",
+        "kubeflow: {data_dir: /data, push_destination: 'gs://bucket/serving'}",
+        *(f"kubeflow: {{pipeline_root: '{scheme}://bucket'}}" for scheme in ("gs", "s3", "minio")),
+        "kubeflow: {secrets: [{name: a, environment: {KEY: b}}], tolerations: [{key: c}]}",
+    ],
+)
+def test_values_in_their_range(tmp_path: pathlib.Path, addition: str) -> None:
+    load(written(tmp_path, MINIMAL + addition))
+
+
+@pytest.mark.parametrize(
+    ("addition", "place"),
+    [
+        ("evaluation: {min_accuracy: 1.1}", "evaluation.min_accuracy"),
+        ("evaluation: {min_accuracy: -0.1}", "evaluation.min_accuracy"),
+        ("evaluation: {min_accuracy: 0.5, max_accuracy_drop: 1.1}", "evaluation.max_accuracy_drop"),
+        ("evaluation: {min_accuracy: 0.5, max_accuracy_drop: -1}", "evaluation.max_accuracy_drop"),
+        ("name: -a", "name"),
+        ("name: a_b", "name"),
+        ("publish_dir: ''", "publish_dir"),
+        ("beam: {direct_num_workers: -1}", "beam.direct_num_workers"),
+        ("metadata: {kind: oracle, host: a, port: 1, database: b, user: c}", "metadata.kind"),
+        ("metadata: {kind: mysql, host: a, port: 0, database: b, user: c}", "metadata.port"),
+        (
+            "kubeflow: {resources: {Transform: {memory: 1GB}}}",
+            "kubeflow.resources.Transform.memory",
+        ),
+        ("kubeflow: {resources: {Transform: {cpu: 0}}}", "kubeflow.resources.Transform.cpu"),
+        ("kubeflow: {volumes: [{claim: a, mount_path: b}]}", "kubeflow.volumes.0.mount_path"),
+        ("kubeflow: {pipeline_root: 'http://bucket'}", "kubeflow.pipeline_root"),
+        ("kubeflow: {push_destination: serving}", "kubeflow.push_destination"),
+    ],
+)
+def test_values_out_of_their_range(tmp_path: pathlib.Path, addition: str, place: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, MINIMAL + addition))
+    first, *faults = str(caught.value).splitlines()
+    assert first == f"The configuration {tmp_path / 'mine.yaml'} cannot be used:"
+    assert [fault.split(": ")[0] for fault in faults] == [f"  {place}"]
+
+
+def test_every_fault_has_a_line(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, "name: A\ndataset: {train: 7}\nevaluations: {}"))
+    faults = [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]]
+    assert faults == ["name", "dataset.name", "dataset.train", "evaluation", "evaluations"]
+
+
+def test_a_configuration_does_not_change(tmp_path: pathlib.Path) -> None:
+    config = load(written(tmp_path, MINIMAL))
+    with pytest.raises(ValueError, match="frozen"):
+        config.dataset.name = "another"

@@ -1,9 +1,7 @@
+import io
 import logging
 import os
 import pathlib
-import subprocess
-import sys
-import textwrap
 import warnings
 from typing import Any
 
@@ -67,20 +65,52 @@ def test_the_password_of_the_database_is_not_logged(runner: Any, tmp_path: pathl
     assert "secret" not in logged
 
 
-def test_output_is_given_back_after_an_error(tmp_path: pathlib.Path) -> None:
-    script = textwrap.dedent(f"""
-        import pathlib
-        from pipeline_def import console
-        try:
-            with console.quiet(pathlib.Path({str(tmp_path / "run.log")!r})):
-                print("from Python")
-                raise ValueError
-        except ValueError:
-            print("back again")
-    """)
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout == "back again\n"
-    assert (tmp_path / "run.log").read_text() == "from Python\n"
+def test_a_step_from_the_cache_is_told_apart(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "schema.pbtxt").write_text("feature { name: 'text' }")
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        str(tmp_path / "metadata.sqlite")
+    )
+    for word in ("done", "cached"):
+        schema_gen = tfx.components.ImportSchemaGen(schema_file=str(tmp_path / "schema.pbtxt"))
+        pipeline = tfx.dsl.Pipeline(
+            pipeline_name="own",
+            pipeline_root=str(tmp_path / "artifacts"),
+            components=[schema_gen],
+            enable_cache=True,
+            metadata_connection_config=connection,
+        )
+        terminal = io.StringIO()
+        steps = console.Steps(terminal, connection)
+        with steps.followed():
+            tfx.orchestration.LocalDagRunner().run(pipeline)
+        running, ended = terminal.getvalue().splitlines()
+        assert running == "ImportSchemaGen      running"
+        assert ended.split()[:2] == ["ImportSchemaGen", word]
+        assert set(steps.outputs()) == {"Schema"}
+        assert steps.failed is None
+
+
+def test_output_is_given_back_after_an_error(
+    tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "run.log"
+    with pytest.raises(KeyError), console.quiet(log):
+        os.write(1, b"within\n")
+        raise KeyError
+    os.write(1, b"back\n")
+    os.write(2, b"again\n")
+    print("and again")
+    logging.getLogger("library").warning("not in the closed log")
+    printed = capfd.readouterr()
+    assert sorted(printed.out.split()) == ["again", "and", "back"]
+    assert printed.err.splitlines() == ["again", "not in the closed log"]
+    assert log.read_text() == "within\n"
+
+
+def test_a_log_of_nothing_is_removed(tmp_path: pathlib.Path) -> None:
+    with console.quiet(tmp_path / "logs" / "run.log"):
+        pass
+    assert list((tmp_path / "logs").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from pipeline_def import metadata_store
-from pipeline_def.config import load
+from pipeline_def.config import ConfigError, load
 
 PASSWORD = "a secret"
 STARTUP_SECONDS = 60
@@ -28,7 +28,15 @@ def free_port() -> int:
 
 
 def run_as(user: str, *command: str) -> None:
-    subprocess.run(command, user=user, group=user, cwd="/", check=True, capture_output=True)
+    subprocess.run(
+        command,
+        user=user,
+        group=user,
+        cwd="/",
+        env={**os.environ, "TMPDIR": "/tmp"},
+        check=True,
+        capture_output=True,
+    )
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
@@ -44,7 +52,7 @@ def home_of() -> Iterator[HomeOf]:
     with contextlib.ExitStack() as stack:
 
         def make(user: str) -> pathlib.Path:
-            home = stack.enter_context(tempfile.TemporaryDirectory())
+            home = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
             shutil.chown(home, user)
             return pathlib.Path(home)
 
@@ -59,9 +67,9 @@ def mysql(home_of: HomeOf) -> Iterator[int]:
     passwordless = ["--auth-root-authentication-method=normal"]
     data, sock, port = f"{home}/data", f"{home}/socket", free_port()
     run_as("mysql", "mariadb-install-db", f"--datadir={data}", *passwordless)
-    listen = [f"--socket={sock}", f"--port={port}", "--bind-address=127.0.0.1"]
+    where = [f"--socket={sock}", f"--port={port}", f"--tmpdir={home}", "--bind-address=127.0.0.1"]
     server = subprocess.Popen(
-        ["mariadbd", f"--datadir={data}", *listen], user="mysql", stderr=subprocess.DEVNULL
+        ["mariadbd", f"--datadir={data}", *where], user="mysql", stderr=subprocess.DEVNULL
     )
     client = ["mariadb", f"--socket={sock}", "--user=root"]
     wait_until(lambda: subprocess.run([*client, "-e", ""], capture_output=True).returncode == 0)
@@ -130,3 +138,42 @@ def test_lineage_is_kept_in_a_database(
 def test_a_missing_password_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="no variable LINEAGE_PASSWORD"):
         connection_to("mysql", 3306, tmp_path)
+
+
+def pipelines(connection: metadata_store_pb2.ConnectionConfig, *names: str) -> None:
+    """Puts pipelines into a store, as TFX's compiler names their contexts."""
+    with metadata.Metadata(connection) as connected:
+        kind = connected.store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
+        connected.store.put_contexts(
+            [metadata_store_pb2.Context(type_id=kind, name=name) for name in names]
+        )
+
+
+@pytest.fixture
+def sqlite(tmp_path: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:
+    return metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
+
+
+def test_artifacts_of_another_store_are_refused(
+    tmp_path: pathlib.Path, sqlite: metadata_store_pb2.ConnectionConfig
+) -> None:
+    artifacts = tmp_path / "artifacts"
+    (artifacts / "TfdsExampleGen").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=f"^{artifacts} holds artifacts, but .* 'own'"):
+        metadata_store.require_store_of("own", artifacts, sqlite)
+    pipelines(sqlite, "another")
+    with pytest.raises(ConfigError):
+        metadata_store.require_store_of("own", artifacts, sqlite)
+    pipelines(sqlite, "own")
+    metadata_store.require_store_of("own", artifacts, sqlite)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_new_pipeline_needs_no_store(
+    made: bool, tmp_path: pathlib.Path, sqlite: metadata_store_pb2.ConnectionConfig
+) -> None:
+    artifacts = tmp_path / "artifacts"
+    if made:
+        artifacts.mkdir()
+    metadata_store.require_store_of("own", artifacts, sqlite)
+    assert not (tmp_path / "metadata.sqlite").exists()

@@ -97,6 +97,12 @@ def test_the_cache_sees_the_dataset(plain: str) -> None:
     assert "cachingOptions" not in compiled["Dataset"]
 
 
+def test_a_push_is_never_cached(everything: str) -> None:
+    compiled = tasks(everything)
+    assert compiled["EmbeddingTrainer"]["cachingOptions"] == {"enableCache": True}
+    assert "cachingOptions" not in compiled["Pusher"]
+
+
 def test_the_configuration_reaches_the_steps(everything: str) -> None:
     spec, platform = yaml.safe_load_all(everything)
     parameters = tasks(everything)["Dataset"]["inputs"]["parameters"]

@@ -1,0 +1,74 @@
+"""Evaluator's verdict on given predictions, without a pipeline."""
+
+import pathlib
+
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+
+from components.evaluation import eval_config
+from components.text.features import LABEL
+
+
+class _Model(tf.Module):
+    """Predicts what the feature of its name says."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def serve(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = {self.name: tf.io.FixedLenFeature([2], tf.float32)}
+        return {"probabilities": tf.io.parse_example(examples, features)[self.name]}
+
+
+def evaluate(
+    directory: pathlib.Path,
+    right: int,
+    of: int,
+    baseline_right: int | None = None,
+    min_accuracy: float = 0.0,
+    max_accuracy_drop: float = 1.0,
+) -> tfma.ValidationResult:
+    """Evaluates a model that gets some of its examples right.
+
+    Args:
+        directory: Gets the files of a ModelEvaluation artifact in `evaluation`.
+        right: How many examples the model gets right.
+        of: How many examples there are.
+        baseline_right: How many the model that it is compared with gets right; None for no such.
+        min_accuracy: As eval_config takes it.
+        max_accuracy_drop: As eval_config takes it.
+
+    Returns:
+        What the files say of the bounds.
+    """
+    rights = {"candidate": right}
+    if baseline_right is not None:
+        rights["baseline"] = baseline_right
+    config = tfma.utils.update_eval_config_with_defaults(
+        eval_config(min_accuracy, max_accuracy_drop),
+        has_baseline="baseline" in rights,
+        rubber_stamp="baseline" not in rights,
+    )
+    models = []
+    for name in rights:
+        model = _Model(name=name)
+        path = str(directory / name)
+        tf.saved_model.save(model, path, signatures=model.serve)
+        models.append(
+            tfma.default_eval_shared_model(
+                path,
+                tags=[tf.saved_model.SERVING],
+                model_name=name if len(rights) > 1 else "",
+                eval_config=config,
+            )
+        )
+    examples = str(directory / "examples")
+    with tf.io.TFRecordWriter(examples) as writer:
+        for row in range(of):
+            example = tf.train.Example()
+            example.features.feature[LABEL].int64_list.value.append(1)
+            for name, count in rights.items():
+                probabilities = [0.2, 0.8] if row < count else [0.7, 0.3]
+                example.features.feature[name].float_list.value.extend(probabilities)
+            writer.write(example.SerializeToString())
+    output = str(directory / "evaluation")
+    tfma.run_model_analysis(models, config, data_location=examples, output_path=output)
+    return tfma.load_validation_result(output)

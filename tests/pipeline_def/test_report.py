@@ -1,0 +1,150 @@
+import pathlib
+from typing import Any
+
+import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.types import artifact_utils
+
+from pipeline_def import report
+
+
+def artifact(kind: str, uri: pathlib.Path | None = None, **properties: Any) -> mlmd.Artifact:
+    """An artifact whose properties are custom ones, but for those of its type."""
+    made = mlmd.Artifact(type=kind, uri=str(uri or ""))
+    for name, value in properties.items():
+        of_type = name in ("rows", "dimensions", "run_name", "split_names")
+        stored = (made.properties if of_type else made.custom_properties)[name]
+        field = {int: "int_value", float: "double_value", str: "string_value"}[type(value)]
+        setattr(stored, field, value)
+    return made
+
+
+def test_the_outputs_of_an_execution_are_neither_its_inputs_nor_anothers() -> None:
+    connection = mlmd.ConnectionConfig()
+    connection.fake_database.SetInParent()
+    store = MetadataStore(connection)
+    kind = store.put_artifact_type(mlmd.ArtifactType(name="Kept"))
+    ran = store.put_execution_type(mlmd.ExecutionType(name="Ran"))
+    artifacts = store.put_artifacts([mlmd.Artifact(type_id=kind, uri=uri) for uri in "abcd"])
+    first, second = store.put_executions([mlmd.Execution(type_id=ran)] * 2)
+    joined = [
+        (first, artifacts[0], mlmd.Event.INPUT),
+        (first, artifacts[1], mlmd.Event.OUTPUT),
+        (first, artifacts[2], mlmd.Event.OUTPUT),
+        (second, artifacts[3], mlmd.Event.OUTPUT),
+    ]
+    store.put_events([mlmd.Event(execution_id=e, artifact_id=a, type=how) for e, a, how in joined])
+    assert [found.uri for found in report.outputs_of(store, first)] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "described"),
+    [
+        (
+            [artifact("Examples", examples_per_split='{"train": 3000, "eval": 1000}')],
+            "3,000 train, 1,000 eval",
+        ),
+        ([artifact("Examples")], ""),
+        ([artifact("Model", epochs_run=7)], "7 epochs"),
+        (
+            [artifact("Model", epochs_run=7, validation_accuracy=0.87654)],
+            "7 epochs, validation accuracy 0.877",
+        ),
+        ([artifact("ModelRun"), artifact("Model", epochs_run=1)], "1 epochs"),
+        ([artifact("ModelBlessing", blessed=1)], "blessed"),
+        ([artifact("ModelBlessing", blessed=0)], "not blessed"),
+        ([artifact("ModelBlessing")], "not blessed"),
+        (
+            [artifact("EmbeddingProjection", rows=12345, dimensions=16)],
+            "12,345 tokens x 16 dimensions",
+        ),
+        (
+            [artifact("EmbeddingProjection", rows=9, dimensions=4, neighbor_overlap=0.517)],
+            "9 tokens x 4 dimensions, 52% of the neighbors kept",
+        ),
+        ([artifact("PushedModel", pushed_destination="/serving/17")], "/serving/17"),
+        ([artifact("PushedModel")], "nothing pushed"),
+        ([artifact("ExampleStatistics"), artifact("Schema")], ""),
+        ([], ""),
+    ],
+)
+def test_a_component_is_described_by_what_it_made(
+    artifacts: list[mlmd.Artifact], described: str
+) -> None:
+    assert report.describe(artifacts) == described
+
+
+def test_the_vocabulary_is_counted(tmp_path: pathlib.Path) -> None:
+    assets = tmp_path / "transform_fn" / "assets"
+    assets.mkdir(parents=True)
+    (assets / "vocabulary").write_text("".join(f"word{row}\n" for row in range(1234)))
+    metadata = tmp_path / "transformed_metadata"
+    metadata.mkdir()
+    (metadata / "schema.pbtxt").write_text("")
+    assert report.describe([artifact("TransformGraph", tmp_path)]) == "1,234 tokens"
+
+
+@pytest.mark.parametrize(
+    ("found", "described"),
+    [
+        ({"train": [], "eval": []}, "no anomalies"),
+        ({"train": ["text"], "eval": ["label", "text"]}, "anomalies in label, text"),
+    ],
+)
+def test_the_anomalies_of_all_splits_are_named(
+    found: dict[str, list[str]], described: str, tmp_path: pathlib.Path
+) -> None:
+    for split, features in found.items():
+        anomalies = anomalies_pb2.Anomalies()
+        for feature in features:
+            anomalies.anomaly_info[feature].description = "of another type"
+        path = tmp_path / f"Split-{split}" / "SchemaDiff.pb"
+        path.parent.mkdir()
+        path.write_bytes(anomalies.SerializeToString())
+    names = artifact_utils.encode_split_names(list(found))
+    assert report.describe([artifact("ExampleAnomalies", tmp_path, split_names=names)]) == described
+
+
+# What Evaluator wrote of models that get 5 and 6 of 8 examples right; the first misses its bounds.
+MISSED, MET = (pathlib.Path(__file__).parent / "evaluations" / name for name in ("missed", "met"))
+
+
+def test_a_model_that_misses_both_bounds() -> None:
+    evaluation = artifact("ModelEvaluation", MISSED)
+    assert report.accuracy(evaluation) == 0.625
+    blessing = artifact("ModelBlessing", blessed=0)
+    assert report.describe([blessing, evaluation]) == "accuracy 0.625, not blessed"
+    assert sorted(report.missed_bounds(evaluation)) == [
+        "accuracy 0.6250 is below 0.75",
+        "accuracy changed by -0.2500 against the latest blessed model (-0.1250 allowed)",
+    ]
+
+
+def test_a_model_that_meets_its_bounds() -> None:
+    evaluation = artifact("ModelEvaluation", MET)
+    assert report.missed_bounds(evaluation) == []
+    assert report.describe([evaluation]) == "accuracy 0.750"
+
+
+def projection(tmp_path: pathlib.Path, neighbors: str | None) -> mlmd.Artifact:
+    (tmp_path / "own-1").mkdir()
+    if neighbors is not None:
+        (tmp_path / "own-1" / "neighbors.tsv").write_text(neighbors)
+    return artifact("EmbeddingProjection", tmp_path, run_name="own-1")
+
+
+def test_the_nearest_neighbors_come_first(tmp_path: pathlib.Path) -> None:
+    rows = [f"good\tword{row}\t{0.999 - row / 10}" for row in range(7)]
+    rows += ['bad\t"\t0.5', "bad\tword1\t-0.25"]
+    made = projection(tmp_path, "\n".join(["probe\tneighbor\tcosine", *rows]) + "\n")
+    assert report.nearest(made) == [
+        "good: word0 1.00, word1 0.90, word2 0.80, word3 0.70, word4 0.60",
+        'bad: " 0.50, word1 -0.25',
+    ]
+    assert report.nearest(made, limit=1) == ["good: word0 1.00", 'bad: " 0.50']
+
+
+def test_without_probe_words_there_are_no_neighbors(tmp_path: pathlib.Path) -> None:
+    assert report.nearest(projection(tmp_path, None)) == []

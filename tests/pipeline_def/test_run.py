@@ -1,0 +1,59 @@
+import pathlib
+
+import pytest
+
+from pipeline_def import run
+from pipeline_def.config import PipelineConfig
+
+
+@pytest.fixture
+def config(tmp_path: pathlib.Path) -> PipelineConfig:
+    """A pipeline whose first step fails: there is no such split."""
+    return PipelineConfig.model_validate(
+        {
+            "name": "own",
+            "output_dir": str(tmp_path),
+            "dataset": {
+                "name": "sample_reviews:1.0.0",
+                "builder_module": "pipeline_def.sample_reviews",
+                "data_dir": str(tmp_path / "tfds"),
+                "eval": "tset",
+            },
+            "evaluation": {"min_accuracy": 0.5},
+        }
+    )
+
+
+@pytest.mark.parametrize("engine", ["beam", "local"])
+def test_a_failing_step_ends_the_run_with_its_own_error(
+    engine: str, config: PipelineConfig, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run.main(config, engine)
+    (log,) = (config.root / "logs").iterdir()
+    assert ended.value.code == f"\nTfdsExampleGen failed; its whole log is {log}"
+    assert "Traceback" in log.read_text()
+
+    printed = capfd.readouterr()
+    running, failed = (line for line in printed.out.splitlines() if "ExampleGen " in line)
+    assert running == "TfdsExampleGen       running"
+    assert failed.startswith("TfdsExampleGen       failed")
+    assert "'tset'" in failed
+    assert "StatisticsGen" not in printed.out
+    assert "Traceback" not in printed.out + printed.err
+
+
+def test_artifacts_of_another_store_are_refused_before_anything_runs(
+    config: PipelineConfig, capfd: pytest.CaptureFixture[str]
+) -> None:
+    old = config.root / "artifacts" / "TfdsExampleGen" / "examples" / "1" / "Split-train" / "data"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    with pytest.raises(SystemExit) as ended:
+        run.main(config, "local")
+    assert "holds artifacts, but the ML Metadata store has no run" in str(ended.value.code)
+    assert capfd.readouterr().out == ""
+    assert [path for path in config.root.rglob("*") if path.is_file()] == [
+        config.root / "metadata.sqlite",
+        old,
+    ]
