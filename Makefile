@@ -20,7 +20,8 @@ SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(grep --line-buffered -vE '$(notes)' >&2)
 
-.PHONY: help run test test-trixie mutants lint format bench tensorboard image kubeflow-local clean
+.PHONY: help run test quick test-trixie breakages mutants lint format bench tensorboard image \
+	kubeflow-local clean
 .DEFAULT_GOAL := run
 
 help: ## List the targets.
@@ -32,8 +33,14 @@ run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
 test: $(environment) ## Run all tests, or those of TESTS="…".
 	@pytest $(TESTS)
 
+quick: $(environment) ## Run the tests without pipelines, browsers and processes: a minute.
+	@pytest -m "not slow and not browser and not docker" $(TESTS)
+
 test-trixie: ## Run them on the current track, in a Debian 13 under output/. Needs root.
 	@scripts/in_debian.sh output/trixie make test 'TESTS=$(TESTS)'
+
+breakages: $(environment) ## Break the wiring in each known way, and see a test fail.
+	@python -m tests.breakages
 
 mutants: $(environment) ## See which of SAMPLE small faults a module the tests of FILES="…" let pass.
 	@python -m tests.mutants $(FILES) --sample $(SAMPLE) $(quietly)

@@ -14,18 +14,34 @@ from typing import Any
 STARTUP_SECONDS = 120
 
 
-class TensorBoard:
-    """A TensorBoard server for the time of a ``with`` block.
+class Projector:
+    """The projector plugin of a TensorBoard that is running.
 
     Attributes:
         url: Where it listens.
     """
 
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def get(self, what: str, **query: str) -> bytes:
+        """Asks the plugin, as its page does."""
+        url = f"{self.url}/data/plugin/projector/{what}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url) as response:
+            return bytes(response.read())
+
+    def json(self, what: str, **query: str) -> Any:
+        return json.loads(self.get(what, **query))
+
+
+class TensorBoard(Projector):
+    """A TensorBoard server for the time of a ``with`` block."""
+
     def __init__(self, logdir: pathlib.Path) -> None:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(f"http://127.0.0.1:{port}")
         options = ["--logdir", str(logdir), "--port", str(port), "--reload_interval", "1"]
         self._server = subprocess.Popen(
             [sys.executable, "-m", "tensorboard.main", *options],
@@ -48,15 +64,6 @@ class TensorBoard:
     def __exit__(self, *_: object) -> None:
         self._server.terminate()
         self._server.wait()
-
-    def get(self, what: str, **query: str) -> bytes:
-        """Asks the projector plugin, as the page does."""
-        url = f"{self.url}/data/plugin/projector/{what}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url) as response:
-            return bytes(response.read())
-
-    def json(self, what: str, **query: str) -> Any:
-        return json.loads(self.get(what, **query))
 
     def wait_for_runs(self, count: int) -> list[str]:
         """Waits until so many runs are listed, and returns them."""

@@ -6,9 +6,8 @@ They are of embeddings made for it, and of what the sample pipeline trains.
 import dataclasses
 import os
 import pathlib
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,6 +23,9 @@ from components.text.vocabulary import read_vocabulary
 from components.vectors.saved_embedding import read_embedding
 from tests.browser.projector_page import MARKS, ProjectorPage
 from tests.tensorboard import TensorBoard
+
+if TYPE_CHECKING:
+    from tests.pipelines import Run
 
 pytestmark = MARKS
 
@@ -82,7 +84,6 @@ EMBEDDINGS = {
 # As TFX does: a run in the directory of an execution.
 EXECUTION = "9"
 SAMPLE = "sample"
-PROJECT = pathlib.Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,29 +117,14 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def trained(sample_run: "Run") -> Exported:
     """What the sample pipeline exports, beside the model and vocabulary that it is made of."""
-    directory = tmp_path_factory.mktemp(SAMPLE)
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "pipeline_def/beam_runner.py"],
-        cwd=PROJECT,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(PROJECT),
-            "PIPELINE_CONFIG": "pipeline_def/configs/sample.yaml",
-            "PIPELINE__OUTPUT_DIR": str(directory),
-            "PIPELINE__DATASET__DATA_DIR": str(directory / "tfds"),
-        },
-        check=True,
-    )
-    artifacts = directory / SAMPLE / "artifacts"
-    (vocabulary,) = (artifacts / "Transform" / "transform_graph").iterdir()
-    (model,) = (artifacts / "EmbeddingTrainer" / "model").glob("*/Format-Serving")
-    words = read_vocabulary(tft.TFTransformOutput(str(vocabulary)))
-    _, matrix = read_embedding(str(model))
+    made = sample_run.artifacts
+    words = read_vocabulary(tft.TFTransformOutput(made["TransformGraph"].uri))
+    _, matrix = read_embedding(f"{made['Model'].uri}/Format-Serving")
     matrix = matrix[FIRST_TOKEN_ID:][: len(words)]
-    logdir = artifacts / "ProjectorExporter" / "projection"
-    (run,) = logdir.glob("[0-9]*/*")
+    run = pathlib.Path(sample_run.line("Projection"))
+    logdir = run.parents[1]
     tokens = [word.encode() for word in words]
     return Exported(logdir, str(run.relative_to(logdir)), tokens, matrix)
 
@@ -146,7 +132,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 @pytest.fixture(scope="module", params=[*EMBEDDINGS, pytest.param(SAMPLE, marks=pytest.mark.slow)])
 def exported(request: pytest.FixtureRequest) -> Exported:
     if request.param == SAMPLE:
-        made: Exported = request.getfixturevalue("sample")
+        made: Exported = request.getfixturevalue("trained")
         return made
     words = EMBEDDINGS[request.param]
     logdir = request.getfixturevalue("logdir")

@@ -7,49 +7,16 @@ processes which the tests start see the mutant as well.
 
 import argparse
 import ast
-import contextlib
-import gc
-import importlib
-import inspect
-import multiprocessing
 import os
 import pathlib
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 
-import pytest
+from tests.mutants import mutations, warm
 
-from tests.mutants import mutations
-
-_LIBRARIES = (
-    "_hypothesis_pytestplugin",
-    "anyio.pytest_plugin",
-    "apache_beam",
-    "hypothesis",
-    "keras",
-    "matplotlib.pyplot",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "pytest_timeout",
-    "sklearn.manifold",
-    "tensorflow",
-    "tensorflow_datasets",
-    "tensorflow_model_analysis",
-    "tensorflow_text",
-    "tensorflow_transform",
-    "tensorboard.plugins.projector",
-    "tfx.v1",
-)
 _THIN = {"component.py", "driver.py", "executor.py"}
-_SURVIVED = 0
 _GRACE = 10.0  # Seconds, on a machine that has other work.
-_SAID = "tests.log"
 
 
 def plain_files() -> list[pathlib.Path]:
@@ -75,34 +42,6 @@ def tests_of(file: pathlib.Path) -> list[str]:
     return [str(path) for path in sorted(beside.glob("test_*.py"), key=lambda path: path != own)]
 
 
-def _run_tests(copy: str, tests: list[str]) -> None:
-    os.setsid()  # A group of its own, of which nothing outlives the time limit.
-    said = os.open(f"{copy}/{_SAID}", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-    for stream in (0, 1, 2):
-        os.dup2(said, stream)
-    os.chdir(copy)
-    os.environ["PYTHONPATH"] = sys.path[0] = copy
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    sys.dont_write_bytecode = False
-    for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
-        del sys.modules[name]
-    markers = "not browser and not docker and not imdb"
-    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", markers, *tests]))
-
-
-def _outcome(copy: str, tests: list[str], limit: float) -> int | None:
-    """Returns pytest's exit code, or None where the limit, in seconds, was reached."""
-    child = multiprocessing.get_context("fork").Process(target=_run_tests, args=(copy, tests))
-    child.start()
-    child.join(limit)
-    code = child.exitcode
-    assert child.pid
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.join()
-    return code
-
-
 def _score(file: pathlib.Path, copy: str, most: int) -> None:
     tree = ast.parse(file.read_text())
     found = mutations.edits(tree)
@@ -112,8 +51,8 @@ def _score(file: pathlib.Path, copy: str, most: int) -> None:
     mutant = pathlib.Path(copy, file)
     mutant.write_text(ast.unparse(tree))
     start = time.monotonic()
-    if not tests or _outcome(copy, tests, 600) != _SURVIVED:
-        said = pathlib.Path(copy, _SAID).read_text() if tests else "no tests beside it"
+    if not tests or warm.outcome(copy, tests, 600) != warm.PASSED:
+        said = pathlib.Path(copy, warm.SAID).read_text() if tests else "no tests beside it"
         print(f"{file}: its tests do not pass as it is: {said[-2000:]}")
         return
     limit = _GRACE + 3 * (time.monotonic() - start)
@@ -122,9 +61,9 @@ def _score(file: pathlib.Path, copy: str, most: int) -> None:
     for second, edit in enumerate(sorted(sample, key=lambda edit: edit.line)):
         mutant.write_text(mutations.mutate(tree, edit))
         os.utime(mutant, (second, second))  # Bytecode is kept for a size and a second.
-        code = _outcome(copy, tests, limit)
+        code = warm.outcome(copy, tests, limit)
         late += code is None
-        if code == _SURVIVED:
+        if code == warm.PASSED:
             survivors.append(edit)
     shutil.copy(file, mutant)
     killed = 1 - len(survivors) / len(sample)
@@ -142,16 +81,8 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="modules, default: all plain")
     parser.add_argument("--sample", type=int, default=100, help="most mutants a module")
     options = parser.parse_args()
-    for library in _LIBRARIES:
-        importlib.import_module(library)
-    inspect.getmodule(main.__code__)  # Looks at all modules the first time, as pydantic does.
-    gc.freeze()  # Leaves these modules out when pytest collects garbage, five times a run.
-    with tempfile.TemporaryDirectory() as copy:
-        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        for name in subprocess.check_output(listed, text=True).split("\0"):
-            if name and os.path.isfile(name):
-                os.makedirs(os.path.dirname(f"{copy}/{name}"), exist_ok=True)
-                shutil.copy2(name, f"{copy}/{name}")
+    warm.import_libraries()
+    with warm.copy_of_sources() as copy:
         print("| module | mutants | killed | of these by time | limit |\n| - | - | - | - | - |")
         for file in options.files or plain_files():
             _score(file, copy, options.sample)

@@ -1,0 +1,227 @@
+"""Whole pipelines, run as a person runs them, and what they leave in ML Metadata."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ml_metadata
+import pytest
+import tensorflow_datasets as tfds
+from click.testing import CliRunner
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration import metadata
+from tfx.tools.cli.cli_main import cli_group
+
+from pipeline_def import __main__ as command_line
+
+PROJECT = pathlib.Path(__file__).parents[1]
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+_MAKES_OWN = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # Of a `make test` around the tests.
+
+RESOLVER = "Resolver"  # Asks ML Metadata in each run; never cached.
+STEPS = {
+    "TfdsExampleGen",
+    "StatisticsGen",
+    "ImportSchemaGen",
+    "ExampleValidator",
+    "Transform",
+    "EmbeddingTrainer",
+    "Evaluator",
+    "Pusher",
+    "ProjectorExporter",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run of a pipeline left.
+
+    Attributes:
+        code: Its exit code, 1 for an exit with a message.
+        printed: Its stdout and stderr.
+        states: For each step, how it ended: COMPLETE, CACHED or FAILED.
+        artifacts: The newest artifact of each type in the store at its end.
+    """
+
+    code: int
+    printed: str
+    states: dict[str, str]
+    artifacts: dict[str, mlmd.Artifact]
+
+    def lines(self, label: str) -> list[str]:
+        """What the lines of the summary with a label say."""
+        width = len("Projection:  ")
+        return [
+            line[width:]
+            for line in self.printed.splitlines()
+            if line[:width].rstrip() in (label, f"{label}:")
+        ]
+
+    def line(self, label: str) -> str:
+        (line,) = self.lines(label)
+        return line
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """A configured pipeline.
+
+    Attributes:
+        name: Its name.
+        engine: The TFX engine that runs it: 'beam' or 'local'.
+        directory: Everything that is written is in here.
+        variables: Environment variables that configure it.
+    """
+
+    name: str
+    engine: str
+    directory: pathlib.Path
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def root(self) -> pathlib.Path:
+        return self.directory / "output" / self.name
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PIPELINE__OUTPUT_DIR": str(self.directory / "output"),
+            "PIPELINE__DATASET__DATA_DIR": str(self.directory / "tfds"),
+            "PIPELINE__PUBLISH_DIR": str(self.directory / "published"),
+            f"{self.engine.upper()}_HOME": str(self.directory / "home"),
+            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+            **self.variables,
+        }
+
+    def make(self, target: str) -> list[str]:
+        """The command line of a target, without setting up the environment that runs the tests."""
+        return ["make", "-o", f".venv/.ready-{_PYTHON}", f"PYTHON={_PYTHON}", target]
+
+    def spawn(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        """Starts a command in a process of its own."""
+        inherited = {key: value for key, value in os.environ.items() if key not in _MAKES_OWN}
+        environment = {**inherited, **self.environment}
+        return subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
+
+    def run_command(self, command: Sequence[str]) -> Run:
+        """Runs the pipeline by a command in a process of its own."""
+        with self.spawn(command) as process:
+            printed, _ = process.communicate()
+        return self._left(process.returncode, printed)
+
+    def tfx(self, *arguments: str) -> list[str]:
+        """A command line of TFX's."""
+        return ["tfx", *arguments[:2], "--engine", self.engine, *arguments[2:]]
+
+    def tfx_here(self, *arguments: str) -> str:
+        """Runs TFX's command in this process, which has imported TFX."""
+        with self._in_environment():
+            result = CliRunner().invoke(cli_group, self.tfx(*arguments)[1:])
+        assert result.exit_code == 0, result.output
+        return str(result.output)
+
+    def run(self, **variables: str) -> Run:
+        """Runs the pipeline in this process, which has imported TFX.
+
+        Args:
+            **variables: Of this run alone, such as TRAINING__EPOCHS for PIPELINE__TRAINING__EPOCHS.
+        """
+        with self._in_environment(
+            {f"PIPELINE__{name}": value for name, value in variables.items()}
+        ):
+            code, printed = _printed_by(lambda: command_line.run(self.engine))
+        return self._left(code, printed)
+
+    def artifacts(self, kind: str) -> list[mlmd.Artifact]:
+        """All artifacts of a type, oldest first."""
+        found = self._store().get_artifacts_by_type(kind)
+        return sorted(found, key=lambda artifact: artifact.id)
+
+    def inputs_of(self, step: str) -> dict[str, list[int]]:
+        """The ids of the artifacts that the newest execution of a step took, by input."""
+        store = self._store()
+        (kind,) = (
+            made.name for made in store.get_execution_types() if made.name.endswith(f".{step}")
+        )
+        newest = max(execution.id for execution in store.get_executions_by_type(kind))
+        taken: dict[str, list[int]] = {}
+        for event in store.get_events_by_execution_ids([newest]):
+            if event.type == mlmd.Event.INPUT:
+                taken.setdefault(event.path.steps[0].key, []).append(event.artifact_id)
+        return taken
+
+    @contextlib.contextmanager
+    def _in_environment(self, variables: dict[str, str] | None = None) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(PROJECT)
+            for name, value in {**self.environment, **(variables or {})}.items():
+                patch.setenv(name, value)
+            yield
+
+    def _left(self, code: int, printed: str) -> Run:
+        store = self._store()
+        runs = sorted(context.id for context in store.get_contexts_by_type("pipeline_run"))
+        states = {
+            execution.type.rpartition(".")[2]: mlmd.Execution.State.Name(execution.last_known_state)
+            for run in runs[-1:]
+            for execution in store.get_executions_by_context(run)
+        }
+        by_age = sorted(store.get_artifacts(), key=lambda artifact: artifact.id)
+        return Run(code, printed, states, {artifact.type: artifact for artifact in by_age})
+
+    def _store(self) -> ml_metadata.MetadataStore:
+        path = str(self.root / "metadata.sqlite")
+        with metadata.Metadata(metadata.sqlite_metadata_connection_config(path)) as connected:
+            return connected.store
+
+
+def _printed_by(call: Callable[[], object]) -> tuple[int, str]:
+    """Calls a function; returns the exit code that a process would have had, and its output."""
+    with tempfile.TemporaryFile("w+") as file, contextlib.ExitStack() as stack:
+        for descriptor in (1, 2):
+            stack.callback(_restore, descriptor, os.dup(descriptor))
+            os.dup2(file.fileno(), descriptor)
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            try:
+                call()
+                code = 0
+            except SystemExit as end:
+                print(end.code, file=file)
+                code = 1
+        file.seek(0)
+        return code, file.read()
+
+
+def _restore(descriptor: int, original: int) -> None:
+    os.dup2(original, descriptor)
+    os.close(original)
+
+
+def prepare(
+    data_dir: pathlib.Path,
+    name: str,
+    features: tfds.features.FeaturesDict,
+    splits: dict[str, list[dict[str, object]]],
+) -> None:
+    """Prepares version 1.0.0 of a dataset in the place of what there is of it."""
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name,
+        version="1.0.0",
+        features=features,
+        split_datasets={split: list(enumerate(rows)) for split, rows in splits.items()},
+        data_dir=data_dir,
+    )

@@ -1,0 +1,111 @@
+"""Which Python `make` chooses, on machines that are made up of the programs it asks."""
+
+import dataclasses
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+SCRIPT = pathlib.Path(__file__).parents[2] / "scripts" / "environment.sh"
+REAL_PROGRAMS = ("sh", "cut", "head", "id", "sort")
+
+
+@dataclasses.dataclass
+class Machine:
+    """A directory of programs, the only ones on PATH, and a home."""
+
+    directory: pathlib.Path
+
+    def __post_init__(self) -> None:
+        for name in ("bin", "home", "work"):
+            (self.directory / name).mkdir()
+        for name in REAL_PROGRAMS:
+            program = shutil.which(name)
+            assert program
+            (self.directory / "bin" / name).symlink_to(program)
+        self.add("getent", f"echo root:x:0:0:root:{self.directory}/home:/bin/sh")
+
+    def add(self, name: str, script: str, directory: str = "bin") -> None:
+        program = self.directory / directory / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    def is_a(self, system: str, machine: str, glibc: str | None) -> None:
+        self.add("uname", f'case "$1" in -s) echo {system} ;; -m) echo {machine} ;; esac')
+        self.add("getconf", f"echo glibc {glibc}" if glibc else "exit 1")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", str(SCRIPT), *arguments],
+            cwd=self.directory / "work",
+            env={"PATH": str(self.directory / "bin"), "HOME": str(self.directory / "home")},
+            capture_output=True,
+            text=True,
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: pathlib.Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("system", "glibc", "pythons", "chosen"),
+    [
+        (("Linux", "x86_64"), "2.41", ["3.10", "3.11", "3.12", "3.13"], "3.13"),
+        (("Linux", "x86_64"), "2.39", ["3.11", "3.12"], "3.12"),
+        (("Linux", "x86_64"), "2.41", ["3.10"], "3.10"),
+        (("Linux", "x86_64"), "2.41", ["3.14"], "3.10"),
+        (("Linux", "x86_64"), "2.36", ["3.11", "3.13"], "3.10"),
+        (("Linux", "x86_64"), "2.4", ["3.13"], "3.10"),  # Not 2.40.
+        (("Linux", "aarch64"), "2.41", ["3.13"], "3.10"),
+        (("Darwin", "arm64"), None, ["3.11", "3.13"], "3.13"),
+        (("Darwin", "x86_64"), None, ["3.13"], "3.10"),
+    ],
+)
+def test_the_newest_installed_python_that_the_machine_can_have(
+    machine: Machine, system: tuple[str, str], glibc: str | None, pythons: list[str], chosen: str
+) -> None:
+    machine.is_a(*system, glibc)
+    for version in pythons:
+        machine.add(f"python{version}", "exit 0")
+    assert machine.run().stdout == f"{chosen}\n"
+
+
+def test_a_python_on_path_that_does_not_run_is_passed_over(machine: Machine) -> None:
+    machine.is_a("Linux", "x86_64", "2.41")
+    machine.add("python3.13", "echo 'pyenv: version not installed' >&2; exit 127")
+    machine.add("python3.12", "exit 0")
+    assert machine.run().stdout == "3.12\n"
+
+
+def test_a_python_of_pyenv_need_not_be_on_path(machine: Machine) -> None:
+    machine.is_a("Linux", "x86_64", "2.41")
+    machine.add("python", "exit 0", "home/.pyenv/versions/3.12.4/bin")
+    assert machine.run().stdout == "3.12\n"
+
+
+@pytest.mark.parametrize(
+    ("system", "glibc", "wanted", "said"),
+    [
+        (
+            ("Linux", "x86_64"),
+            "2.36",
+            "3.13",
+            "this is Python 3.13 on Linux x86_64 with glibc 2.36",
+        ),
+        (("Linux", "aarch64"), "2.41", "3.10", "this is Python 3.10 on Linux aarch64"),
+        (("Darwin", "arm64"), None, "3.10", "this is Python 3.10 on Darwin arm64 (make"),
+    ],
+)
+def test_a_python_that_tfx_is_not_built_for_is_refused(
+    machine: Machine, system: tuple[str, str], glibc: str | None, wanted: str, said: str
+) -> None:
+    machine.is_a(*system, glibc)
+    refused = machine.run(wanted)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert "glibc 2.39 or newer" in refused.stderr
+    assert list((machine.directory / "work").iterdir()) == []
