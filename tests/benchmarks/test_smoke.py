@@ -34,6 +34,7 @@ def test_every_part_runs_on_a_few_reviews(tmp_path: pathlib.Path) -> None:
     assert set(results["medians"]["pipeline"]["steps"]) >= {"TfdsExampleGen", "Pusher"}
 
 
+@pytest.mark.slow
 def test_the_reviews_are_asked_for_in_one_sentence(tmp_path: pathlib.Path) -> None:
     finished = bench(TFDS_DATA_DIR=str(tmp_path))
     assert finished.returncode == 1

@@ -49,6 +49,7 @@ def serve_in_a_fresh_process(model: object, texts: Sequence[str]) -> np.ndarray:
     return np.array(json.loads(result.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_two_classes_are_learned_and_served(two_classes: str, tmp_path: pathlib.Path) -> None:
     model = harness.execute(two_classes, str(tmp_path), **FAST)
 
@@ -62,6 +63,7 @@ def test_two_classes_are_learned_and_served(two_classes: str, tmp_path: pathlib.
     assert os.listdir(model.uri) == ["Format-Serving"]
 
 
+@pytest.mark.slow
 def test_single_tokens_are_served_by_id(two_classes: str, tmp_path: pathlib.Path) -> None:
     model = harness.execute(two_classes, str(tmp_path), max_sequence_length=3, **FAST)
     words = ["good", "awful", "scene"]
@@ -80,6 +82,7 @@ def test_single_tokens_are_served_by_id(two_classes: str, tmp_path: pathlib.Path
     assert np.isfinite(padded).all()
 
 
+@pytest.mark.slow
 def test_a_class_that_no_training_example_has_is_served(
     two_classes: str, tmp_path: pathlib.Path
 ) -> None:
@@ -92,6 +95,7 @@ def test_a_class_that_no_training_example_has_is_served(
     assert json.loads(model.get_string_custom_property("class_names")) == names
 
 
+@pytest.mark.slow
 def test_three_classes_are_learned_and_recorded(three_classes: str, tmp_path: pathlib.Path) -> None:
     model = harness.execute(three_classes, str(tmp_path), **{**FAST, "epochs": 8})
 
@@ -201,6 +205,7 @@ def test_without_validation_every_epoch_is_run(two_classes: str, tmp_path: pathl
     assert not model.has_custom_property("validation_accuracy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text_spec", [tf.io.VarLenFeature(tf.string), tf.io.FixedLenFeature([1], tf.string)]
 )

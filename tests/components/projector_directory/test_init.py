@@ -16,6 +16,7 @@ def test_other_names_are_refused() -> None:
         components.projector_directory.read  # noqa: B018
 
 
+@pytest.mark.slow
 def test_names_that_need_no_tensorflow_do_not_load_it() -> None:
     program = (
         "import sys; from components.projector_directory import Bookmark, escape, metadata;"

@@ -133,6 +133,7 @@ def test_a_failed_publication_says_so_and_leaves_nothing(
         publish_run(str(run), str(tmp_path / "file"))
 
 
+@pytest.mark.slow
 def test_a_killed_publication_is_not_listed(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     stable = tmp_path / "stable"
     publish_run(str(run), str(stable))

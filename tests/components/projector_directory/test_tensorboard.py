@@ -34,10 +34,12 @@ def tensorboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TensorBoar
         yield server
 
 
+@pytest.mark.slow
 def test_every_export_is_a_run(tensorboard: TensorBoard) -> None:
     assert sorted(tensorboard.json("runs")) == ["12", "7"]
 
 
+@pytest.mark.slow
 def test_the_embedding_is_the_only_tensor(tensorboard: TensorBoard) -> None:
     (embedding,) = tensorboard.json("info", run="7")["embeddings"]
     assert embedding == {
@@ -47,6 +49,7 @@ def test_the_embedding_is_the_only_tensor(tensorboard: TensorBoard) -> None:
     }
 
 
+@pytest.mark.slow
 def test_rows_and_labels_are_those_exported(tensorboard: TensorBoard) -> None:
     what = {"name": EMBEDDING, "num_rows": str(MAX_ROWS)}
     for run, tokens, matrix in [("7", TOKENS, MATRIX), ("12", TOKENS[:100], -MATRIX[:100])]:
@@ -59,6 +62,7 @@ def test_rows_and_labels_are_those_exported(tensorboard: TensorBoard) -> None:
         assert [int(row[1]) for row in rows] == list(range(1, len(tokens) + 1))
 
 
+@pytest.mark.slow
 def test_the_reader_sees_what_the_server_sends(
     tensorboard: TensorBoard, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -72,6 +76,7 @@ def test_the_reader_sees_what_the_server_sends(
     assert served == reader.served_text(content).encode()
 
 
+@pytest.mark.slow
 def test_exports_of_either_tensorflow_open_in_this_one() -> None:
     with TensorBoard(WRITTEN_BY) as server:
         for run in ("tensorflow-2.16", "tensorflow-2.21"):

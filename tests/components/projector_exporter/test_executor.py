@@ -149,6 +149,7 @@ def test_every_option_reaches_the_export(
     assert not names & {path.name for path in bare.iterdir()}
 
 
+@pytest.mark.slow
 def test_every_execution_is_a_run_with_a_readable_name(
     inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
 ) -> None:

@@ -40,6 +40,7 @@ with tempfile.TemporaryDirectory() as directory:
 """
 
 
+@pytest.mark.slow
 def test_names_need_no_tensorflow_and_words_no_tensorflow_text():
     command = [sys.executable, "-c", _SCRIPT]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

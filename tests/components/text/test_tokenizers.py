@@ -38,6 +38,7 @@ def test_words(raw, words):
     assert [word.decode() for word in row] == words
 
 
+@pytest.mark.slow
 def test_subwords_split_unseen_words_and_serve_in_a_fresh_process(transform, tmp_path):
     stems, endings = ("walk", "talk", "jump", "look", "cook"), ("ed", "ing", "er", "s")
     words = [stem + ending for stem in stems for ending in endings if stem + ending != "cooking"]

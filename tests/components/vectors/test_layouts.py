@@ -66,6 +66,7 @@ def test_rows_beyond_the_cap_have_no_position() -> None:
     np.testing.assert_array_equal(layouts["tsne"].positions, alone.positions)
 
 
+@pytest.mark.slow
 def test_layouts_are_the_same_for_any_number_of_threads() -> None:
     # The number of threads is read when a process starts.
     program = textwrap.dedent("""
