@@ -263,7 +263,7 @@ class StepSettings(_Section):
     retries: NonNegativeInt = 0
     """Number of times that a failed step is tried again."""
     caching: bool = True
-    """Whether KFP's cache may serve the step. It never serves ``Dataset``."""
+    """Whether KFP's cache may serve the step. It never serves ``Dataset`` and ``Pusher``."""
 
 
 class Kubeflow(_Section):

@@ -223,7 +223,7 @@ def test_what_is_not_configured_has_a_default(tmp_path: pathlib.Path) -> None:
     assert config.evaluation.max_accuracy_drop == 0.01
     assert (config.beam.direct_running_mode, config.beam.direct_num_workers) == ("in_memory", 0)
     assert config.metadata is None
-    assert config.kubeflow.resources == {}
+    assert config.kubeflow.steps == {}
 
 
 @pytest.mark.parametrize(
@@ -234,11 +234,12 @@ def test_what_is_not_configured_has_a_default(tmp_path: pathlib.Path) -> None:
         "name: 1-a",
         "beam: {direct_num_workers: 0}",
         "metadata: {kind: postgresql, host: a, port: 1, database: b, user: c}",
-        *(f"kubeflow: {{resources: {{Transform: {{memory: '{text}'}}}}}}" for text in MEMORY),
-        "kubeflow: {resources: {Transform: {cpu: 0.5, accelerator: nvidia.com/gpu}}}",
+        *(f"kubeflow: {{defaults: {{memory: '{text}'}}}}" for text in MEMORY),
+        "kubeflow: {steps: {Transform: {cpu: 0.5, accelerator: nvidia.com/gpu}}}",
         "kubeflow: {data_dir: /data, push_destination: 'gs://bucket/serving'}",
         *(f"kubeflow: {{pipeline_root: '{scheme}://bucket'}}" for scheme in ("gs", "s3", "minio")),
-        "kubeflow: {secrets: [{name: a, environment: {KEY: b}}], tolerations: [{key: c}]}",
+        "kubeflow: {secrets: [{name: a, environment: {KEY: b}}]}",
+        "kubeflow: {defaults: {tolerations: [{key: c}]}}",
     ],
 )
 def test_values_in_their_range(tmp_path: pathlib.Path, addition: str) -> None:
@@ -259,10 +260,10 @@ def test_values_in_their_range(tmp_path: pathlib.Path, addition: str) -> None:
         ("metadata: {kind: oracle, host: a, port: 1, database: b, user: c}", "metadata.kind"),
         ("metadata: {kind: mysql, host: a, port: 0, database: b, user: c}", "metadata.port"),
         (
-            "kubeflow: {resources: {Transform: {memory: 1GB}}}",
-            "kubeflow.resources.Transform.memory",
+            "kubeflow: {steps: {Transform: {memory: 1GB}}}",
+            "kubeflow.steps.Transform.memory",
         ),
-        ("kubeflow: {resources: {Transform: {cpu: 0}}}", "kubeflow.resources.Transform.cpu"),
+        ("kubeflow: {steps: {Transform: {cpu: 0}}}", "kubeflow.steps.Transform.cpu"),
         ("kubeflow: {volumes: [{claim: a, mount_path: b}]}", "kubeflow.volumes.0.mount_path"),
         ("kubeflow: {pipeline_root: 'http://bucket'}", "kubeflow.pipeline_root"),
         ("kubeflow: {push_destination: serving}", "kubeflow.push_destination"),
@@ -280,7 +281,7 @@ def test_every_fault_has_a_line(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, "name: A\ndataset: {train: 7}\nevaluations: {}"))
     faults = [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]]
-    assert faults == ["name", "dataset.name", "dataset.train", "evaluation", "evaluations"]
+    assert faults == ["name", "dataset.train", "evaluation", "evaluations"]
 
 
 def test_a_configuration_does_not_change(tmp_path: pathlib.Path) -> None:

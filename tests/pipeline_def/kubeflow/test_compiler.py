@@ -153,7 +153,7 @@ def test_each_step_has_its_own_settings_over_the_defaults(everything: str) -> No
     }
     assert "retryPolicy" not in compiled["EmbeddingTrainer"]
     cached = {name for name, task in compiled.items() if "cachingOptions" in task}
-    assert compiled.keys() - cached == {"Dataset", "Evaluator"}
+    assert compiled.keys() - cached == {"Dataset", "Evaluator", "Pusher"}
 
 
 def test_the_platform_document_is_of_kfps_fields(everything: str) -> None:
