@@ -19,6 +19,7 @@ written         stands for
 Zero-width joiner and non-joiner are not escaped: words and emoji are spelled with them.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -30,8 +31,22 @@ CHUNK_BYTES = 1_000_000
 # Of two lines in a row at most one holds a chunk boundary: the line above can shift a character.
 _MAX_LINE_BYTES = CHUNK_BYTES // 2 - 8
 
-# The first two draw lines between points; a JavaScript object cannot hold the third.
-RESERVED_COLUMNS = frozenset({"__next__", "__seq_next__", "__proto__"})
+# The first two draw lines between points. A JavaScript object cannot hold the third, and with the
+# fourth TensorBoard's card of a point fails.
+RESERVED_COLUMNS = frozenset({"__next__", "__seq_next__", "__proto__", "hasOwnProperty"})
+# Properties of every JavaScript object. TensorBoard counts the values of a column in an object, and
+# finds these there before it has counted one.
+OBJECT_PROPERTIES = frozenset(
+    (
+        *("__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
+        *("__proto__", "constructor", "hasOwnProperty", "isPrototypeOf"),
+        *("propertyIsEnumerable", "toLocaleString", "toString", "valueOf"),
+    )
+)
+# TensorBoard colors by the texts of a column if there are no more different ones.
+MAX_COLORED_TEXTS = 50
+# JavaScript's numbers hold all integers up to here.
+MAX_INTEGER = 2**53
 
 # What JavaScript's trim() removes.
 JS_SPACE = (
@@ -43,12 +58,6 @@ _JS_NUMBER = re.compile(
     r"[+-]?(Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+",
     re.ASCII,
 )
-# Numbers that JavaScript prints as they were written. Not 0: TensorBoard labels it with nothing.
-_UNCHANGED_NUMBER = re.compile(
-    r"-?[1-9]\d{0,14}|-?(0|[1-9]\d{0,8})\.\d{0,5}[1-9]",
-    re.ASCII,
-)
-
 # Texts, as bytes or str, or a vector of finite numbers.
 Column = Sequence[bytes] | Sequence[str] | np.ndarray
 
@@ -156,7 +165,36 @@ def shown_as_written(cell: str) -> bool:
     Returns:
         False for numbers that are shown otherwise, such as 007 and 1e3, or not at all, such as 0.
     """
-    return not is_js_number(cell) or _UNCHANGED_NUMBER.fullmatch(cell) is not None
+    return not is_js_number(cell) or (cell != "0" and js_text(js_number(cell)) == cell)
+
+
+def js_number(cell: str) -> float:
+    """Returns the number that JavaScript reads.
+
+    Args:
+        cell: A cell for which `is_js_number` holds.
+    """
+    text = cell.strip(JS_SPACE)
+    if text[:2].lower() in ("0x", "0o", "0b"):
+        try:
+            return float(int(text, 0))
+        except OverflowError:
+            return math.inf
+    return float(text or 0)
+
+
+def js_text(number: float) -> str:
+    """Returns how JavaScript prints a number: the shortest digits, an exponent from 1e21 on."""
+    if not math.isfinite(number):
+        return str(number).replace("inf", "Infinity")
+    if number == 0:
+        return "0"
+    digits, _, exponent = repr(number).partition("e")
+    if not exponent:
+        return digits.removesuffix(".0")
+    if 1e-6 <= abs(number) < 1e21:
+        return np.format_float_positional(number, trim="-")
+    return f"{digits}e{int(exponent):+d}"
 
 
 def encode_table(columns: Mapping[str, Column]) -> bytes:
@@ -182,9 +220,12 @@ def encode_table(columns: Mapping[str, Column]) -> bytes:
     numbers = [isinstance(column, np.ndarray) for column in columns.values()]
     spaced = len(numbers) - 1 - numbers[::-1].index(True)
     cells = [
-        _format_numbers(name, column) if isinstance(column, np.ndarray) else map(escape, column)
+        _format_numbers(name, column) if isinstance(column, np.ndarray) else _escape_all(column)
         for name, column in columns.items()
     ]
+    if not numbers[0] and all(map(is_js_number, cells[0])):
+        # TensorBoard labels the points by the first column that does not hold numbers alone.
+        cells[0] = [rf"\&{cell}" for cell in cells[0]]
     previous = list(columns)
     lines = [_line(previous)]
     size = len(lines[0])
@@ -218,23 +259,27 @@ def _check_columns(columns: Mapping[str, Column]) -> None:
         raise ValueError(f"Expected a column of numbers among {list(columns)}.")
 
 
+def _escape_all(texts: Sequence[bytes] | Sequence[str]) -> list[str]:
+    cells = list(map(escape, texts))
+    if OBJECT_PROPERTIES.isdisjoint(cells) or len(set(cells)) > MAX_COLORED_TEXTS:
+        return cells
+    return [rf"\&{cell}" if cell in OBJECT_PROPERTIES else cell for cell in cells]
+
+
 def _format_numbers(name: str, numbers: np.ndarray) -> list[str]:
     if not np.isfinite(numbers).all():
         row = int(np.flatnonzero(~np.isfinite(numbers))[0])
         raise ValueError(f"Column {name!r} has {numbers[row]} in row {row}, not a finite number.")
-    integers = np.issubdtype(numbers.dtype, np.integer)
-    return [str(number) if integers else _format_float(number) for number in numbers.tolist()]
-
-
-def _format_float(number: float) -> str:
-    """Formats 6 digits as JavaScript prints them, because TensorBoard searches what it prints."""
-    written = f"{number:.6g}"
-    digits, _, exponent = written.partition("e")
-    if not exponent:
-        return written
-    if -7 < int(exponent) < 21:
-        return np.format_float_positional(float(written), trim="-")
-    return f"{digits}e{int(exponent):+d}"
+    if not np.issubdtype(numbers.dtype, np.integer):
+        # As JavaScript prints them, because TensorBoard searches what it prints.
+        return [js_text(float(f"{number:.6g}")) for number in numbers.tolist()]
+    for row, number in enumerate(numbers.tolist()):
+        if abs(number) > MAX_INTEGER:
+            raise ValueError(
+                f"Column {name!r} has {number} in row {row}; JavaScript has no integers beyond "
+                f"{MAX_INTEGER}. Make the column floats."
+            )
+    return [str(number) for number in numbers.tolist()]
 
 
 def _line(cells: Sequence[str]) -> bytes:

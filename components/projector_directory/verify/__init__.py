@@ -8,9 +8,15 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 from components.projector_directory.verify.bookmarks import check_bookmarks
-from components.projector_directory.verify.config import CONFIG, find_asset, read_config
+from components.projector_directory.verify.config import (
+    CONFIG,
+    find_asset,
+    name_entries,
+    read_config,
+)
 from components.projector_directory.verify.metadata import check_metadata
 from components.projector_directory.verify.runs import check_run, run_name_problem
+from components.projector_directory.verify.sprites import check_sprite
 from components.projector_directory.verify.tensors import MAX_ROWS, check_tensor, list_tensors
 from components.projector_directory.verify.violation import Violation
 
@@ -44,23 +50,24 @@ def _check_contents(directory: str) -> Iterator[Violation]:
     config = yield from read_config(directory)
     if config is None:
         return
-    tensors = yield from list_tensors(directory, config)
+    entries = yield from name_entries(config)
+    tensors = yield from list_tensors(directory, config, entries)
     columns: dict[tuple[str, int], Sequence[str]] = {}
     for tensor in tensors:
         yield from check_tensor(tensor)
-        if not tensor.metadata_path:
+        if not tensor.info.metadata_path:
             yield Violation(
                 CONFIG, None, f"tensor {tensor.name!r} is listed too, without any labels"
             )
         elif tensor.table not in columns:
-            path = yield from find_asset(directory, tensor.metadata_path)
+            path = yield from find_asset(directory, tensor.info.metadata_path)
             columns[tensor.table] = (yield from check_metadata(path, *tensor.table)) if path else ()
-    by_name = {tensor.name: tensor for tensor in tensors}
-    for entry in config.embeddings:
-        if entry.sprite.image_path:
-            yield from find_asset(directory, entry.sprite.image_path)
-        file = entry.bookmarks_path
-        path = (yield from find_asset(directory, file)) if file else None
-        shown = by_name.get(entry.tensor_name.removesuffix(":0"))
-        if path and shown:
-            yield from check_bookmarks(path, file, shown.shape, columns.get(shown.table, ()))
+        if file := tensor.info.sprite.image_path:
+            path = yield from find_asset(directory, file)
+            if path:
+                yield from check_sprite(path, tensor.info, tensor.shape[0])
+        if file := tensor.info.bookmarks_path:
+            path = yield from find_asset(directory, file)
+            if path:
+                shown = columns.get(tensor.table, ())
+                yield from check_bookmarks(path, file, tensor.shape, shown)

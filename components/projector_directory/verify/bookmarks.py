@@ -36,11 +36,30 @@ def check_bookmarks(
     if not isinstance(states, list) or not all(isinstance(state, dict) for state in states):
         yield Violation(name, None, "is not a JSON array of states: no bookmark can be listed")
         return
+    yield from _check_selections(name, states)
     for number, state in enumerate(states):
         for problem in _state_problems(state, shape, columns):
             yield Violation(name, None, f"bookmark {number} {problem}")
         for row, problem in _projection_problems(state):
             yield Violation(name, row, f"bookmark {number} {problem}")
+
+
+def _check_selections(name: str, states: Sequence[dict[str, Any]]) -> Iterator[Violation]:
+    selected = [_length(state.get("selectedPoints")) for state in states]
+    for number, state in enumerate(states):
+        shown = _length(state.get("filteredPoints"))
+        others = max((count for place, count in enumerate(selected) if place != number), default=0)
+        if shown and shown < others:
+            yield Violation(
+                name,
+                None,
+                f"bookmark {number} shows {shown} points, and a click on it fails after one on a "
+                f"bookmark that selects {others}",
+            )
+
+
+def _length(points: object) -> int:
+    return len(points) if isinstance(points, list) else 0
 
 
 def _refuse_constant(constant: str) -> None:
@@ -50,7 +69,10 @@ def _refuse_constant(constant: str) -> None:
 def _state_problems(
     state: dict[str, Any], shape: Sequence[int], columns: Sequence[str]
 ) -> Iterator[str]:
+    if not state.get("label") or not isinstance(state["label"], str):
+        yield "has no label to be listed by"
     yield from _missing_texts(state)
+    yield from _missing_numbers(state)
     if state.get("dataSetDimensions") != list(shape):
         yield f"has dataSetDimensions {state.get('dataSetDimensions')}; expected {list(shape)}"
     yield from _unknown_columns(state, columns)
@@ -68,14 +90,22 @@ def _missing_texts(state: dict[str, Any]) -> Iterator[str]:
         yield f"has no text {', '.join(missing)}: a click does nothing"
 
 
+def _missing_numbers(state: dict[str, Any]) -> Iterator[str]:
+    numbers = ("tSNEPerplexity", "tSNELearningRate", "tSNEIteration")
+    if missing := [key for key in numbers if state.get(key) is None]:
+        yield f"has no number {', '.join(missing)}: a click fails halfway"
+    if not isinstance(state.get("pcaComponentDimensions"), list):
+        yield "has no list of pcaComponentDimensions: a click fails halfway"
+
+
 def _unknown_columns(state: dict[str, Any], columns: Sequence[str]) -> Iterator[str]:
     for key, more in (
         ("selectedLabelOption", ()),
-        ("selectedColorOptionName", (NO_COLOR,)),
-        ("customSelectedSearchByMetadataOption", ()),
+        ("selectedColorOptionName", (None, NO_COLOR)),
+        ("customSelectedSearchByMetadataOption", (None,)),
     ):
-        if columns and state.get(key) not in (None, *more, *columns):
-            yield f"has {key} {state[key]!r}, which is no column of the metadata"
+        if columns and state.get(key) not in (*more, *columns):
+            yield f"has {key} {state.get(key)!r}, which is no column of the metadata"
 
 
 def _row_problems(state: dict[str, Any], rows: int) -> Iterator[str]:
@@ -85,9 +115,14 @@ def _row_problems(state: dict[str, Any], rows: int) -> Iterator[str]:
         return
     if outside := [point for point in filtered or () if not _is_row(point, rows)]:
         yield f"has filteredPoints of which {outside[0]!r} is no row of the tensor"
-    expected = rows if filtered is None else len(filtered)
+    expected = len(filtered) if filtered else rows  # TensorBoard itself saves an empty list.
     if len(points) != expected:
         yield f"has {len(points)} projections for {expected} points"
+    selected = state.get("selectedPoints")
+    if not isinstance(selected, list):
+        yield f"has selectedPoints {selected!r}; expected a list, or a click fails"
+    elif outside := [point for point in selected if not _is_row(point, expected)]:
+        yield f"has selectedPoints of which {outside[0]!r} is no point that is shown"
 
 
 def _is_row(point: object, rows: int) -> bool:

@@ -1,14 +1,31 @@
 """Rules for the configuration, and for the files that it names."""
 
+import dataclasses
 import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorboard.plugins.projector import ProjectorConfig
+from tensorboard.plugins.projector import EmbeddingInfo, ProjectorConfig
 
 from components.projector_directory.verify.violation import Finding, Violation
 
 CONFIG = "projector_config.pbtxt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """An entry of the configuration.
+
+    Attributes:
+        name: The name of the tensor that the server takes it to be for. Empty for an entry that is
+            for all tensors of the checkpoint without an entry of their own.
+        info: The entry.
+    """
+
+    name: str
+    info: EmbeddingInfo
 
 
 def read_config(directory: str) -> Finding[ProjectorConfig | None]:
@@ -25,6 +42,31 @@ def read_config(directory: str) -> Finding[ProjectorConfig | None]:
             CONFIG, None, f"cannot be parsed, and no run of this TensorBoard opens: {error}"
         )
         return None
+
+
+def name_entries(config: ProjectorConfig) -> Finding[list[Entry]]:
+    """Returns the entries that the server finds, of which there is one for a name."""
+    in_file = next((info for info in config.embeddings if info.tensor_path), None)
+    entries: list[Entry] = []
+    for number, info in enumerate(config.embeddings):
+        name = info.tensor_name.removesuffix(":0")
+        if not name and info is in_file:  # The server names the first of them alone.
+            name = os.path.basename(info.tensor_path)
+        if not name and (number or info.tensor_path):
+            yield Violation(CONFIG, None, f"entry {number} has no tensor_name and is not found")
+        else:
+            entries.append(Entry(name, info))
+    yield from _check_names(entries)
+    first = {entry.name: entry for entry in reversed(entries)}
+    return [entry for entry in entries if first[entry.name] is entry]
+
+
+def _check_names(entries: Sequence[Entry]) -> Iterator[Violation]:
+    for name, count in Counter(entry.name for entry in entries).items():
+        if count > 1:
+            yield Violation(
+                CONFIG, None, f"tensor {name!r} has {count} entries: only the first is found"
+            )
 
 
 def find_asset(directory: str, path: str) -> Finding[str | None]:

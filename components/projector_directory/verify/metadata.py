@@ -1,13 +1,27 @@
 """Rules for a file of labels: whether each point shows the cells of its own line."""
 
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import tensorflow as tf
 
 from components.projector_directory import reader
-from components.projector_directory.metadata import RESERVED_COLUMNS, is_js_number, shown_as_written
+from components.projector_directory.metadata import (
+    MAX_COLORED_TEXTS,
+    OBJECT_PROPERTIES,
+    RESERVED_COLUMNS,
+    is_js_number,
+    js_number,
+    js_text,
+    shown_as_written,
+)
 from components.projector_directory.verify.violation import Finding, Violation
+
+# Numbers of so few digits, which most are, keep their value.
+_SHORT_NUMBER = re.compile(r"-?\d{1,15}|-?\d{1,9}\.\d{1,9}", re.ASCII)
 
 
 def check_metadata(path: str, name: str, points: int) -> Finding[Sequence[str]]:
@@ -39,7 +53,7 @@ def check_metadata(path: str, name: str, points: int) -> Finding[Sequence[str]]:
     except reader.ParsingHangsError as error:
         yield Violation(name, None, f'TensorBoard hangs at "Parsing metadata…": {error}')
         return ()
-    yield from _check_lines(name, content.decode().split("\n")[header:], seen[header:])
+    yield from _check_lines(name, content.decode("utf-8-sig").split("\n"), seen, header)
     columns, rows = reader.parse_table(seen)
     yield from _check_column_names(name, columns)
     yield from _check_row_count(name, columns, len(rows), points)
@@ -47,12 +61,14 @@ def check_metadata(path: str, name: str, points: int) -> Finding[Sequence[str]]:
     return columns
 
 
-def _check_lines(name: str, written: Sequence[str], seen: Sequence[str]) -> Iterator[Violation]:
-    # What follows the last newline is nothing, or a line that the browser may have cut.
-    seen = [*seen, ""][: len(written)]
-    for row, (line, shown) in enumerate(zip(written, seen, strict=True)):
+def _check_lines(
+    name: str, written: Sequence[str], seen: Sequence[str], header: bool
+) -> Iterator[Violation]:
+    last = len(written) - 1  # What follows the last newline: nothing, or a line that is cut.
+    for number, (line, shown) in enumerate(itertools.zip_longest(written, seen, fillvalue="")):
         line = line.removesuffix("\r")
-        if row < len(written) - 1 and reader.is_blank(line):
+        row = number - header if number >= header else None
+        if number < last and reader.is_blank(line):
             yield Violation(
                 name, row, "is a blank line, which is skipped: the labels below move up"
             )
@@ -95,6 +111,7 @@ def _check_cells(
     name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> Iterator[Violation]:
     are_texts = _text_columns(len(columns), rows)
+    yield from _check_legends(name, columns, rows)
     for number, row in enumerate(rows):
         if len(row) != len(columns):
             yield Violation(name, number, f"has {len(row)} cells for {len(columns)} columns")
@@ -110,7 +127,39 @@ def _cell_problem(cell: str, is_text: bool) -> str | None:
         return f"{cell!r}, which becomes 0"
     if is_text and not shown_as_written(cell):
         return f"{cell!r}, which becomes a number and is shown otherwise"
+    if not is_text and not _keeps_its_value(cell):
+        return f"{cell!r}, which JavaScript makes {js_text(js_number(cell))}"
     return None
+
+
+def _keeps_its_value(cell: str) -> bool:
+    """Returns whether JavaScript has a number, but for the last of its digits after the point."""
+    if _SHORT_NUMBER.fullmatch(cell):
+        return True
+    text = cell.strip()
+    shown = js_text(js_number(cell))
+    if shown == text:
+        return True
+    if "I" in shown:  # Infinity.
+        return False
+    written = Fraction(text) if text[1:2].lower() not in ("x", "o", "b") else Fraction(int(text, 0))
+    if written.denominator == 1:
+        return written == Fraction(shown)
+    return abs(written - Fraction(shown)) <= abs(written) / 2**52
+
+
+def _check_legends(
+    name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> Iterator[Violation]:
+    for place, column in enumerate(columns):
+        cells = {row[place] for row in rows if len(row) > place}
+        if len(cells) <= MAX_COLORED_TEXTS and (found := OBJECT_PROPERTIES & cells):
+            yield Violation(
+                name,
+                None,
+                f"column {column!r} colors by {sorted(found)}, which TensorBoard cannot count: "
+                "every JavaScript object has such a property",
+            )
 
 
 def _text_columns(columns: int, rows: Sequence[Sequence[str]]) -> list[bool]:

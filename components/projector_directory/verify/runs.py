@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from components.projector_directory.metadata import OBJECT_PROPERTIES
 from components.projector_directory.verify.violation import Violation
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -14,6 +15,11 @@ _RUN_NAME = re.compile(r"[A-Za-z0-9._-]+")
 def run_name_problem(directory: str) -> str | None:
     """Returns what is wrong with a directory's name as the name of a run, if anything is."""
     name = os.path.basename(os.path.abspath(directory))
+    if name in OBJECT_PROPERTIES:
+        return (
+            f"the name {name!r} fails as the name of a run: TensorBoard looks it up in a "
+            "JavaScript object, which has such a property; take another one"
+        )
     if _RUN_NAME.fullmatch(name):
         return None
     return (
@@ -33,10 +39,13 @@ def check_run(directory: str) -> Iterator[Violation]:
             "there is no event file: TensorBoard lists this directory only when it is the --logdir "
             "itself; write an empty one after everything else",
         )
-    for folder, _, files in tf.io.gfile.walk(directory):
-        if folder.rstrip("/") != directory.rstrip("/") and any("tfevents" in f for f in files):
+    if not tf.io.gfile.exists(os.path.join(directory, "checkpoint")):
+        return  # A run without a checkpoint takes that of the directory above, if there is one.
+    for name in tf.io.gfile.listdir(directory):
+        if tf.io.gfile.glob(os.path.join(directory, name, "*tfevents*")):
             yield Violation(
-                os.path.relpath(folder, directory),
+                name.rstrip("/"),
                 None,
-                "event files below the export make TensorBoard open this run first, without labels",
+                "event files below the export make TensorBoard list its tensors a second time, "
+                "without labels, and perhaps open them first",
             )

@@ -3,15 +3,15 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.plugins.projector import ProjectorConfig
+from tensorboard.plugins.projector import EmbeddingInfo, ProjectorConfig
 
 from components.projector_directory import reader
 from components.projector_directory.tensors import row_slices, slice_spec
-from components.projector_directory.verify.config import CONFIG, find_asset
+from components.projector_directory.verify.config import CONFIG, Entry, find_asset
 from components.projector_directory.verify.violation import Finding, Violation
 
 # TensorBoard's page asks for no more rows of a tensor.
@@ -26,7 +26,7 @@ class ListedTensor:
     Attributes:
         file: The file it is in, or the prefix of the checkpoint's files.
         name: Its name.
-        metadata_path: The file of its labels, as configured.
+        info: What is configured for it; empty for a tensor of the checkpoint without an entry.
         shape: Its shape.
         dtype: The type of its values.
         read: Returns some of its rows.
@@ -34,7 +34,7 @@ class ListedTensor:
 
     file: str
     name: str
-    metadata_path: str
+    info: EmbeddingInfo
     shape: tuple[int, ...]
     dtype: np.dtype
     read: Callable[[slice], np.ndarray]
@@ -42,14 +42,23 @@ class ListedTensor:
     @property
     def table(self) -> tuple[str, int]:
         """The file of the labels, and how many of them there must be."""
-        return self.metadata_path, self.shape[0]
+        return self.info.metadata_path, self.shape[0]
 
 
-def list_tensors(directory: str, config: ProjectorConfig) -> Finding[list[ListedTensor]]:
+def list_tensors(
+    directory: str, config: ProjectorConfig, entries: Sequence[Entry]
+) -> Finding[list[ListedTensor]]:
     """Finds the tensors that the server lists."""
-    in_files = yield from _tensors_in_files(directory, config)
-    in_checkpoint = yield from _tensors_in_checkpoint(directory, config)
-    return in_files + in_checkpoint
+    in_files = yield from _tensors_in_files(directory, entries)
+    in_checkpoint = yield from _tensors_in_checkpoint(directory, config, entries)
+    if in_checkpoint is None:
+        return in_files
+    tensors = in_files + in_checkpoint
+    found = {tensor.name for tensor in tensors}
+    for entry in entries:
+        if entry.name and entry.name not in found and not entry.info.tensor_path:
+            yield Violation(CONFIG, None, f"tensor {entry.name!r} is no matrix of the checkpoint")
+    return tensors
 
 
 def check_tensor(tensor: ListedTensor) -> Iterator[Violation]:
@@ -63,8 +72,19 @@ def check_tensor(tensor: ListedTensor) -> Iterator[Violation]:
             tensor.file, None, f"{tensor.name!r} is {tensor.dtype} {tensor.shape}, not a matrix"
         )
         return
+    configured = tuple(tensor.info.tensor_shape)
+    if configured and configured != tensor.shape:
+        yield Violation(
+            CONFIG,
+            None,
+            f"tensor_shape of {tensor.name!r} is {list(configured)}; the tensor has "
+            f"{list(tensor.shape)}, and TensorBoard cuts it up wrongly",
+        )
     yield from _check_shape(tensor)
-    yield from _check_values(tensor)
+    try:
+        yield from _check_values(tensor)
+    except tf.errors.OpError as error:
+        yield Violation(tensor.file, None, f"{tensor.name!r} cannot be read: {error.message}")
 
 
 def _is_matrix(tensor: ListedTensor) -> bool:
@@ -95,69 +115,74 @@ def _check_shape(tensor: ListedTensor) -> Iterator[Violation]:
 def _check_values(tensor: ListedTensor) -> Iterator[Violation]:
     rows, columns = tensor.shape
     for part in row_slices(min(rows, MAX_ROWS), columns):
-        for row in np.flatnonzero(~np.isfinite(tensor.read(part)).all(axis=1)):
+        with np.errstate(over="ignore"):
+            served = tensor.read(part).astype(np.float32, copy=False)
+        for row in np.flatnonzero(~np.isfinite(served).all(axis=1)):
             yield Violation(
                 tensor.file,
                 part.start + int(row),
-                f"{tensor.name!r} holds NaN or infinity: nothing is drawn at all",
+                f"{tensor.name!r} holds NaN, infinity or more than float32 can: nothing is drawn",
             )
 
 
-def _tensors_in_files(directory: str, config: ProjectorConfig) -> Finding[list[ListedTensor]]:
+def _tensors_in_files(directory: str, entries: Sequence[Entry]) -> Finding[list[ListedTensor]]:
     """Reads the tensors that the configuration has in files of their own."""
     tensors = []
-    for entry in config.embeddings:
-        file = entry.tensor_path
+    for entry in entries:
+        file = entry.info.tensor_path
         path = (yield from find_asset(directory, file)) if file else None
         if path is None:
             continue
-        name = entry.tensor_name or os.path.basename(file)
         try:
-            shape, read = reader.open_tensor_file(path, entry.tensor_shape)
+            shape, read = reader.open_tensor_file(path, entry.info.tensor_shape)
         except ValueError as error:
             yield Violation(
                 file, None, f"cannot be read, and no run of this TensorBoard opens: {error}"
             )
             continue
         float32 = np.dtype(np.float32)
-        tensors.append(ListedTensor(file, name, entry.metadata_path, shape, float32, read))
+        tensors.append(ListedTensor(file, entry.name, entry.info, shape, float32, read))
     return tensors
 
 
-def _tensors_in_checkpoint(directory: str, config: ProjectorConfig) -> Finding[list[ListedTensor]]:
-    """Reads the matrices of the checkpoint, which are listed whether configured or not."""
+def _tensors_in_checkpoint(
+    directory: str, config: ProjectorConfig, entries: Sequence[Entry]
+) -> Finding[list[ListedTensor] | None]:
+    """Reads the matrices of the checkpoint, which are listed whether configured or not.
+
+    Returns:
+        None if the checkpoint is reported to be unreadable.
+    """
     prefix = yield from _find_checkpoint(directory, config)
-    if prefix is None:
-        return []
-    metadata_paths = {
-        entry.tensor_name.removesuffix(":0"): entry.metadata_path
-        for entry in config.embeddings
-        if not entry.tensor_path
-    }
+    if not prefix:
+        return None if prefix is None else []
+    infos = {entry.name: entry.info for entry in entries}
     # An entry without a name is for every matrix that has none of its own.
-    default = metadata_paths.pop("", "")
+    everywhere = infos.get("", EmbeddingInfo())
+    default = EmbeddingInfo(
+        metadata_path=everywhere.metadata_path, bookmarks_path=everywhere.bookmarks_path
+    )
+    in_files = {entry.name for entry in entries if entry.info.tensor_path}
     file = os.path.relpath(prefix, directory)
     try:
         matrices = _matrices(prefix)
     except tf.errors.OpError as error:
         yield Violation(file, None, f"cannot be read: {error.message}")
-        return []
-    tensors = [
+        return None
+    if not matrices:
+        yield Violation(file, None, "holds no matrix: the run is not listed")
+    return [
         ListedTensor(
             file,
             name,
-            metadata_paths.pop(name, default),
+            infos.get(name, default),
             shape,
             np.dtype(dtype.as_numpy_dtype),
             functools.partial(_read_rows, prefix, name, shape, dtype),
         )
         for name, (shape, dtype) in sorted(matrices.items())
+        if name not in in_files
     ]
-    for name in metadata_paths:
-        yield Violation(CONFIG, None, f"tensor {name!r} is no matrix of the checkpoint {file}")
-    if not tensors:
-        yield Violation(file, None, "holds no matrix: the run is not listed")
-    return tensors
 
 
 def _matrices(prefix: str) -> dict[str, tuple[tuple[int, ...], tf.DType]]:
@@ -184,7 +209,11 @@ def _read_rows(
 
 
 def _find_checkpoint(directory: str, config: ProjectorConfig) -> Finding[str | None]:
-    """Returns the prefix of the checkpoint that the server would take."""
+    """Returns the prefix of the checkpoint that the server would take.
+
+    Returns:
+        Nothing where all tensors are in files of their own; None if the checkpoint is missing.
+    """
     if config.model_checkpoint_path:
         if not os.path.isabs(config.model_checkpoint_path):
             yield Violation(
@@ -196,9 +225,15 @@ def _find_checkpoint(directory: str, config: ProjectorConfig) -> Finding[str | N
             return None
         prefix = config.model_checkpoint_path
     else:
-        prefix = tf.train.latest_checkpoint(directory)
-        if prefix is None and any(entry.tensor_path for entry in config.embeddings):
+        try:
+            prefix = tf.train.latest_checkpoint(directory)
+        except ValueError as error:  # A UnicodeDecodeError too.
+            yield Violation(
+                "checkpoint", None, f"cannot be read, and no run of this TensorBoard opens: {error}"
+            )
             return None
+        if prefix is None and any(entry.tensor_path for entry in config.embeddings):
+            return ""
     if prefix is None or not tf.io.gfile.exists(f"{prefix}.index"):
         yield Violation(
             "checkpoint",

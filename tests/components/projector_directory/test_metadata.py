@@ -33,8 +33,11 @@ TOKENS = st.one_of(
         (b"0", r"\&0"),
         (b"1e3", r"\&1e3"),
         (b"0x1F", r"\&0x1F"),
-        (b"Infinity", r"\&Infinity"),
+        (b"Infinity", "Infinity"),
         (b"7.50", r"\&7.50"),
+        (b"0.1234567", "0.1234567"),
+        (b"9007199254740993", r"\&9007199254740993"),
+        (b"1e400", r"\&1e400"),
         (b"\xff\xe9", r"\xff\xe9"),
         ("a\u00a0b\u200bc\ufeff".encode(), r"a\u00a0b\u200bc\ufeff"),
         ("\U000e0001".encode(), r"\U000e0001"),
@@ -146,9 +149,56 @@ def test_large_multibyte_tables_are_read_as_written(shift: int) -> None:
         ({"token": [b"a"], "__next__": np.array([0])}, "__next__"),
         ({"token": [b"a"], "a\tb": np.array([0])}, "plain word"),
         ({"token": [b"a"], "norm": np.array([np.nan])}, "row 0"),
+        ({"token": [b"a", b"b"], "n": np.array([0, -(2**53) - 1])}, "-9007199254740993 in row 1"),
+        ({"token": [b"a"], "hasOwnProperty": np.array([0])}, "hasOwnProperty"),
         ({"token": [b"a", b"x" * 600_000], "id": np.array([0, 1])}, "Row 1 takes 600003 bytes"),
     ],
 )
 def test_tables_that_cannot_be_shown_are_refused(columns: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         metadata.encode_table(columns)
+
+
+def test_texts_that_every_javascript_object_has_are_marked_where_they_are_colored() -> None:
+    topics = [b"constructor", b"__proto__", b"film"]
+    table = metadata.encode_table({"token": topics, "id": np.arange(3)})
+    assert table.decode() == "token\tid\n\\&constructor\t0\n\\&__proto__\t1\nfilm\t2\n"
+
+    many = [b"constructor", *(f"word{number}".encode() for number in range(50))]
+    assert b"\nconstructor\t" in metadata.encode_table({"token": many, "id": np.arange(51)})
+
+
+def test_tokens_that_are_all_numbers_still_label_the_points() -> None:
+    table = metadata.encode_table(
+        {"token": [b"10", b"42"], "id": np.arange(2), "class": ["neg", "pos"]}
+    )
+    assert table.decode() == "token\tid\tclass\n\\&10\t0\tneg\n\\&42\t1\tpos\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"), [("0x1F", 31), ("0b11", 3), ("0O17", 15), (" 5", 5), ("1e400", np.inf)]
+)
+def test_cells_as_javascript_reads_them(cell: str, number: float) -> None:
+    assert metadata.js_number(cell) == number
+
+
+def test_a_hexadecimal_number_may_be_too_large() -> None:
+    assert metadata.js_number("0x" + "f" * 300) == np.inf
+
+
+# As Node prints them.
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        *((1e21, "1e+21"), (123456789012345680000.0, "123456789012345680000"), (0.1, "0.1")),
+        *((1e-6, "0.000001"), (1e-7, "1e-7"), (1.5e-7, "1.5e-7"), (-0.0, "0"), (1e22, "1e+22")),
+        *(
+            (0.00012, "0.00012"),
+            (5e-324, "5e-324"),
+            (-np.inf, "-Infinity"),
+            (1e16, "10000000000000000"),
+        ),
+    ],
+)
+def test_numbers_as_javascript_prints_them(number: float, text: str) -> None:
+    assert metadata.js_text(number) == text

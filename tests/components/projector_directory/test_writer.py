@@ -143,7 +143,7 @@ def test_row_i_shows_what_was_written_as_row_i(
         (TOKENS, MATRIX[:3], "4 rows for 3 points"),
         (TOKENS[:1], MATRIX[:1], "has 1 rows"),
         (TOKENS, MATRIX[:, :2], "has 2 columns"),
-        (TOKENS, WITH_NAN, "row 1: .* NaN or infinity"),
+        (TOKENS, WITH_NAN, "row 1: .* NaN, infinity"),
         ([*TOKENS[:3], b"x" * 600_000], MATRIX, "Row 3 takes"),
     ],
 )

@@ -15,6 +15,10 @@ STATE: dict[str, Any] = {
     "projections": PLACES,
     "selectedLabelOption": "token",
     "selectedColorOptionName": "No color map",
+    "tSNEPerplexity": 30,
+    "tSNELearningRate": 1,
+    "tSNEIteration": 0,
+    "selectedPoints": [],
     "customSelectedSearchByMetadataOption": "id",
     **{f"custom{side}Text": "" for side in ("XLeft", "XRight", "YUp", "YDown")},
 }
@@ -34,6 +38,8 @@ def _bookmark_violations(export: pathlib.Path, content: str) -> list[tuple[int |
         {"selectedColorOptionName": "id"},
         {"selectedProjection": "umap"},
         {"projections": PLACES[:2], "filteredPoints": [3, 0]},
+        {"projections": PLACES[:2], "filteredPoints": [3, 0], "selectedPoints": [1]},
+        {"filteredPoints": [], "selectedPoints": [3]},
     ],
 )
 def test_bookmarks_that_load(export: pathlib.Path, change: dict[str, Any]) -> None:
@@ -56,6 +62,18 @@ def test_bookmarks_that_load(export: pathlib.Path, change: dict[str, Any]) -> No
         ({"projections": [*PLACES[:3], {"pca-0": 1}]}, 3, "pca-1 None"),
         ({"projections": [*PLACES[:3], PLACES[0] | {"umap-1": "1"}]}, 3, "umap-1 '1'"),
         ({"projections": [PLACES[0], PLACES[1] | {"pca-0": 10**400}, *PLACES[2:]]}, 1, "pca-0 inf"),
+        ({"label": None}, None, "has no label"),
+        ({"label": 7}, None, "has no label"),
+        ({"tSNEPerplexity": None}, None, "no number tSNEPerplexity"),
+        ({"tSNELearningRate": None}, None, "no number tSNELearningRate"),
+        ({"tSNEIteration": None}, None, "no number tSNEIteration"),
+        ({"selectedPoints": None}, None, "selectedPoints None"),
+        ({"selectedPoints": [4]}, None, "selectedPoints of which 4.0"),
+        (
+            {"projections": PLACES[:2], "filteredPoints": [3, 0], "selectedPoints": [3]},
+            *(None, "selectedPoints of which 3.0"),
+        ),
+        ({"selectedLabelOption": None}, None, "None, which is no column"),
         ({"selectedLabelOption": "word"}, None, "'word', which is no column"),
         ({"selectedColorOptionName": "class"}, None, "'class', which is no column"),
         ({"customSelectedSearchByMetadataOption": "x"}, None, "'x', which is no column"),
@@ -83,3 +101,14 @@ def test_files_that_are_no_bookmarks(export: pathlib.Path, content: str, problem
     ((row, found),) = _bookmark_violations(export, content)
     assert row is None
     assert problem in found
+
+
+def test_more_points_selected_than_another_bookmark_shows(export: pathlib.Path) -> None:
+    few = STATE | {"projections": PLACES[:2], "filteredPoints": [0, 1]}
+    states = [few, STATE | {"selectedPoints": [0, 1, 2]}]
+    ((row, found),) = _bookmark_violations(export, json.dumps(states))
+    assert row is None
+    assert found.startswith("bookmark 0 shows 2 points")
+    assert found.endswith("that selects 3")
+    states[1]["selectedPoints"] = [2, 3]
+    assert _bookmark_violations(export, json.dumps(states)) == []

@@ -21,6 +21,9 @@ def _metadata_violations(export: pathlib.Path, content: bytes) -> list[tuple[int
         b"1\n2\n3\n4\n",
         b"word\tcount\ngood\t007\nbad\t0\nfilm\t 5\nplot\t1e3\n",
         b"word\tcount\r\ngood\t1\r\nbad\t2\r\nfilm\t3\r\nplot\t4\r\n",
+        b"word\tcount\ngood\t0.1234567\nbad\t9007199254740992\nfilm\t1e-7\nplot\tx\n",
+        b"word\tcount\ngood\t0.1\nbad\t0x1F\nfilm\t1e308\nplot\t0.12345678901234567891\n",
+        "\ufeffgood\nbad\nfilm\nplot\n".encode(),
     ],
 )
 def test_tables_that_are_right(export: pathlib.Path, content: bytes) -> None:
@@ -51,6 +54,19 @@ def test_tables_that_are_right(export: pathlib.Path, content: bytes) -> None:
         (b"a\nb\n" + b"c" * 999_995 + "é\nd\n".encode(), 2, "two chunks of 1,000,000 bytes meet"),
         (b"a\nb\n" + b"c" * 999_994 + b"\nde", 3, "two chunks of 1,000,000 bytes meet"),
         (b"a\nb\nc\n" + b"d" * 1_100_000, None, "hangs"),
+        (
+            b"w\tn\na\t9007199254740993\nb\t2\nc\t3\nd\t4\n",
+            0,
+            "which JavaScript makes 9007199254740992",
+        ),
+        (b"w\tn\na\t1\nb\t1e400\nc\t3\nd\t4\n", 1, "which JavaScript makes Infinity"),
+        (b"w\tn\na\t1\nb\t1e-400\nc\t3\nd\t4\n", 1, "which JavaScript makes 0"),
+        (b"w\tn\na\t1\nb\t0x20000000000001\nc\t3\nd\t4\n", 1, "JavaScript makes 9007199254740992"),
+        (b"w\thasOwnProperty\na\t1\nb\t2\nc\t3\nd\t0\n", None, "hasOwnProperty"),
+        (b"w\tn\na\t1\nconstructor\t2\nc\t3\nd\t4\n", None, "colors by ['constructor']"),
+        (b"a\rb\tn\na\t1\nb\t2\nc\t3\nd\t4\n", None, "carriage return"),
+        (b"w" * 999_999 + "é\tn\na\t1\nb\t2\nc\t3\nd\t4\n".encode(), None, "two chunks"),
+        (b"a\nb\nc\n" + b"d" * 999_992 + b"\n\n", 4, "blank line"),
     ],
 )
 def test_tables_that_are_shown_wrongly(

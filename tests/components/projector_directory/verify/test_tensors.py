@@ -6,6 +6,7 @@ import pytest
 
 from components.projector_directory.verify import verify
 from tests.components.projector_directory.verify.damage import (
+    NAME,
     configured,
     save,
     without_checkpoint,
@@ -35,6 +36,35 @@ def _with_broken_checkpoint(export: pathlib.Path) -> None:
     (export / "embedding.ckpt-1.index").write_bytes(b"broken")
 
 
+def _with_float64_beyond_float32(export: pathlib.Path) -> None:
+    values = np.ones((4, 4))
+    values[3, 0] = 1e39
+    save(export, embedding=values)
+
+
+def _without_values(export: pathlib.Path) -> None:
+    next(export.glob("*.data-*")).unlink()
+
+
+def _with_half_of_the_values(export: pathlib.Path) -> None:
+    path = next(export.glob("*.data-*"))
+    path.write_bytes(path.read_bytes()[:30])
+
+
+def _with_an_empty_checkpoint(export: pathlib.Path) -> None:
+    (export / "checkpoint").write_bytes(b"")
+
+
+def _with_an_undecodable_checkpoint(export: pathlib.Path) -> None:
+    (export / "checkpoint").write_bytes(b"\xff")
+
+
+def _with_another_shape(export: pathlib.Path) -> None:
+    configured(f'embeddings {{ {NAME} metadata_path: "metadata.tsv" tensor_shape: [8, 2] }}')(
+        export
+    )
+
+
 @pytest.mark.parametrize(
     ("damage", "file", "row", "problem"),
     [
@@ -44,6 +74,12 @@ def _with_broken_checkpoint(export: pathlib.Path) -> None:
         (_with_another_matrix, "projector_config.pbtxt", None, "'kernel/.ATTRIBUTES"),
         (_with_broken_checkpoint, "embedding.ckpt-1", None, "cannot be read"),
         (without_checkpoint, "checkpoint", None, "no checkpoint here"),
+        (_with_float64_beyond_float32, "embedding.ckpt-1", 3, "more than float32 can"),
+        (_without_values, "embedding.ckpt-1", None, "cannot be read"),
+        (_with_half_of_the_values, "embedding.ckpt-1", None, "cannot be read"),
+        (_with_an_empty_checkpoint, "checkpoint", None, "no run of this TensorBoard opens"),
+        (_with_an_undecodable_checkpoint, "checkpoint", None, "no run of this TensorBoard opens"),
+        (_with_another_shape, "projector_config.pbtxt", None, "is [8, 2]; the tensor has [4, 4]"),
     ],
 )
 def test_damage_is_named(
@@ -84,17 +120,18 @@ def test_tensor_files_that_close_the_tab(
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "shape"),
     [
-        (np.arange(16, dtype=np.float32) - 8).tobytes(),
-        b"1\t2\t3\n" * 4,
+        ((np.arange(16, dtype=np.float32) - 8).tobytes(), "[4, 4]"),
+        (b"1\t2\t3\n" * 4, "[4, 3]"),
+        (b"1\t2\t3\n" * 4, "[]"),
     ],
 )
-def test_tensor_files_that_are_right(export: pathlib.Path, content: bytes) -> None:
+def test_tensor_files_that_are_right(export: pathlib.Path, content: bytes, shape: str) -> None:
     without_checkpoint(export)
     (export / "tensor.bytes").write_bytes(content)
     configured(
         'embeddings { tensor_path: "tensor.bytes" metadata_path: "metadata.tsv" '
-        "tensor_shape: [4, 4] }"
+        f"tensor_shape: {shape} }}"
     )(export)
     assert verify(str(export)) == []
