@@ -20,7 +20,7 @@ SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(grep --line-buffered -vE '$(notes)' >&2)
 
-.PHONY: help run test quick test-trixie breakages mutants lint format bench tensorboard image \
+.PHONY: help run test quick test-trixie breakages mutants fuzz lint format bench tensorboard image \
 	kubeflow-local clean
 .DEFAULT_GOAL := run
 
@@ -44,6 +44,9 @@ breakages: $(environment) ## Break the wiring in each known way, and see a test 
 
 mutants: $(environment) ## See which of SAMPLE small faults a module the tests of FILES="…" let pass.
 	@python -m tests.mutants $(FILES) --sample $(SAMPLE) $(quietly)
+
+fuzz: $(environment) ## Break CASES projector directories, and judge verify by TensorBoard's own code.
+	@python -m tests.components.projector_directory.judge $(or $(CASES),10000) $(or $(SEED),1)
 
 lint: $(environment) ## Check style, types and the direction of imports.
 	@ruff check . && ruff format --check . && mypy && lint-imports

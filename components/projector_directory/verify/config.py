@@ -46,11 +46,11 @@ def read_config(directory: str) -> Finding[ProjectorConfig | None]:
 
 def name_entries(config: ProjectorConfig) -> Finding[list[Entry]]:
     """Returns the entries that the server finds, of which there is one for a name."""
-    in_file = next((info for info in config.embeddings if info.tensor_path), None)
+    in_file = next((n for n, info in enumerate(config.embeddings) if info.tensor_path), None)
     entries: list[Entry] = []
     for number, info in enumerate(config.embeddings):
         name = info.tensor_name.removesuffix(":0")
-        if not name and info is in_file:  # The server names the first of them alone.
+        if not name and number == in_file:  # The server names this one alone.
             name = os.path.basename(info.tensor_path)
         if not name and (number or info.tensor_path):
             yield Violation(CONFIG, None, f"entry {number} has no tensor_name and is not found")

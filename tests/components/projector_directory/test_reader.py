@@ -79,7 +79,9 @@ def test_a_file_of_text_has_the_shape_of_its_lines(tmp_path: pathlib.Path) -> No
     path.write_text("1\t2\n\n3\t4\n5\t6")
     shape, read = reader.open_tensor_file(str(path), (9, 9))
     assert shape == (3, 2)
-    np.testing.assert_array_equal(read(slice(1, 3)), np.float32([[3, 4], [5, 6]]), strict=True)
+    np.testing.assert_array_equal(
+        read(slice(1, 3)), np.array([[3, 4], [5, 6]], np.float32), strict=True
+    )
 
 
 def test_a_file_of_values_has_the_configured_shape(tmp_path: pathlib.Path) -> None:
