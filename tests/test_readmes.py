@@ -49,6 +49,7 @@ def test_make_has_the_targets_and_variables(document: pathlib.Path) -> None:
 
 
 @each_document
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 def test_modules_have_the_commands_and_options(
     document: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from components.vectors.layouts import PCA_COMPONENTS, Layout, compute_layouts
+from components.vectors.layouts import Layout, compute_layouts
 
 
 def layout_of(matrix: np.ndarray, name: str, max_rows: int = 10_000) -> Layout:
@@ -38,7 +38,7 @@ def test_pca_keeps_distances() -> None:
 
 def test_pca_has_no_more_components_than_tensorboard_offers() -> None:
     layout = layout_of(matrix_of(300, 40), "pca")
-    assert layout.positions.shape == (300, PCA_COMPONENTS)
+    assert layout.positions.shape == (300, 10)
 
 
 def test_near_rows_are_near() -> None:
@@ -64,6 +64,7 @@ def test_rows_beyond_the_cap_have_no_position() -> None:
     assert len(layouts["pca"].positions) == 50
     alone = layout_of(matrix_of(50, 4)[:20], "tsne")
     np.testing.assert_array_equal(layouts["tsne"].positions, alone.positions)
+    assert len(layout_of(matrix_of(50, 4), "tsne", max_rows=2).positions) == 2
 
 
 @pytest.mark.slow
