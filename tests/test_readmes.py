@@ -5,11 +5,15 @@ import pathlib
 import re
 import runpy
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from pipeline_def import config
+
+if TYPE_CHECKING:
+    from tests.pipelines import Pipeline, Run
 
 PROJECT = pathlib.Path(__file__).parents[1]
 README = PROJECT / "README.md"
@@ -102,6 +106,20 @@ def test_the_snippets_of_components_run(component: str) -> None:
     assert snippets
     for snippet in snippets:
         exec(snippet, names)
+
+
+@pytest.mark.slow
+def test_the_pushed_model_answers(
+    sample: "Pipeline",
+    sample_run: "Run",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert sample_run.code == 0, sample_run.printed
+    monkeypatch.chdir(sample.directory)
+    (snippet,) = _blocks(README, "python")
+    exec(snippet, {})
+    assert "shape=(1, 2), dtype=float32" in capsys.readouterr().out
 
 
 def _anchors(document: pathlib.Path) -> set[str]:
