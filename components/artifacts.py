@@ -38,7 +38,7 @@ class EmbeddingProjection(tfx.dsl.Artifact):
           - `bookmarks.json`: Precomputed layouts.
           - `projector_config.pbtxt`: The configuration that names these files.
           - `neighbors.tsv`: The nearest neighbors of the probe words.
-          - `projection.png`: A picture of the last layout.
+          - `projection.png`: A picture of the last layout, with named regions.
           - `embedding.arrow`, `embedding.parquet`: All words with their vectors, if the options
             ask for them.
           - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.

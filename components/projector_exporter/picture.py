@@ -1,7 +1,8 @@
-"""Draws a picture of points: colored, the extreme ones named."""
+"""Draws a picture of points: colored, its regions and the extreme points named."""
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import font_manager, ft2font, patheffects
@@ -12,12 +13,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from components.projector_directory.metadata import escape
 from components.projector_exporter.points import Points
 from components.vectors.layouts import Layout
+from components.vectors.regions import find_regions
 
 _INK = "#1f2933"
 _FAINT = "#7b8794"
@@ -41,8 +42,10 @@ _INCHES = (9, 6.5)
 _DPI = 160
 # Radius of a named point.
 _DOT_PIXELS = 7
-# Where a label may stand around its point: offset in typographic points, then its alignment.
-_PLACES = [
+# Offset of a label in typographic points, and its horizontal and vertical alignment.
+_Place = tuple[int, int, str, str]
+# Where the label of a point may stand, and where the name of a region.
+_AROUND: list[_Place] = [
     (offset * x, offset * y, {1: "left", -1: "right", 0: "center"}[x], vertical)
     for offset in (6, 13)
     for x, y, vertical in (
@@ -56,26 +59,30 @@ _PLACES = [
         (-1, -1, "top"),
     )
 ]
+_MIDDLE: list[_Place] = [(0, y, "center", "center") for y in (0, 12, -12, 24, -24)]
+# Words in the name of a region.
+_REGION_WORDS = 3
 
 
 def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
-    """Draws a layout of points and names the extreme ones.
+    """Draws a layout of points, and names its regions and its extreme points.
 
-    Of points colored by numbers, those with the highest and the lowest are named in turns; of
-    points colored by category, those farthest from the middle of the picture are, and all but the
-    nine largest categories are gray.
+    A region is named by the words whose vectors are nearest its centroid. Of points colored by
+    numbers, those with the highest and the lowest are named in turns; of points colored by
+    category, those farthest from the middle of the picture are, and all but the nine largest
+    categories are gray.
 
     Args:
         points: The points, at least as many as the layout has positions.
         layout: The positions of the first points; two coordinates are drawn.
-        named: The most labels. There are fewer if no more fit without overlap; labels that the
-            font cannot show are left out.
+        named: The most points to name. There are fewer if no more fit without overlap; labels that
+            the font cannot show are left out.
 
     Returns:
         A PNG of 1440 by 1040 pixels, the same bytes for the same points.
     """
     positions = layout.positions[:, :2]
-    labels = [escape(label) for label in points.labels[: len(positions)]]
+    words = [escape(label) for label in points.labels[: len(positions)]]
     coloring = points.coloring
     values = coloring.values[: len(positions)]
     figure = Figure(figsize=_INCHES, dpi=_DPI)
@@ -88,7 +95,7 @@ def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
     axes.set(xlim=(left, right), ylim=(bottom, top))
     title = f"The {points.name} by {layout.name}"
     figure.text(0.03, 0.94, title, size=16, weight="bold", color=_INK, parse_math=False)
-    note = f"{len(labels):,} points by {coloring.name}"
+    note = f"{len(words):,} points by {coloring.name}"
     figure.text(0.03, 0.905, note, size=10, color=_FAINT, parse_math=False)
     if isinstance(values, np.ndarray):
         colors = _draw_numbers(axes, positions, values, coloring.diverging)
@@ -96,7 +103,9 @@ def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
     else:
         colors = _draw_categories(axes, positions, values)
         order = np.argsort(-np.linalg.norm(positions - positions.mean(axis=0), axis=1))
-    _name_points(axes, canvas.get_renderer(), positions, labels, colors, order, named)
+    labels = _Labels(axes, canvas.get_renderer())
+    _name_regions(labels, positions, points.vectors[: len(positions)], words)
+    _name_points(axes, labels, positions, words, colors, order, named)
     png = io.BytesIO()
     # The version of matplotlib in the file would make its bytes differ from release to release.
     figure.savefig(png, format="png", metadata={"Software": None})
@@ -168,59 +177,84 @@ def _ends_in_turns(values: np.ndarray) -> np.ndarray:
     return np.column_stack([order, order[::-1]]).ravel()[: len(order)]
 
 
+class _Labels:
+    """The labels of a picture, none of which covers another.
+
+    Attributes:
+        taken: The boxes of what is written, in pixels.
+    """
+
+    def __init__(self, axes: Axes, renderer: RendererBase) -> None:
+        self.taken: list[Bbox] = []
+        self._axes = axes
+        self._renderer = renderer
+        self._inside = axes.get_window_extent(renderer)
+        font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+        self._glyphs = font.get_charmap().keys()
+
+    def can_show(self, label: str) -> bool:
+        """Tells whether the font has all characters of a label."""
+        return bool(label.strip()) and self._glyphs >= {ord(letter) for letter in label}
+
+    def is_free(self, box: Bbox) -> bool:
+        """Tells whether nothing is written in a box."""
+        return not any(box.overlaps(other) for other in self.taken)
+
+    def write(
+        self, label: str, position: np.ndarray, places: Sequence[_Place], **style: Any
+    ) -> bool:
+        """Writes a label at the first place that is free; returns whether there is one."""
+        text = self._axes.annotate(
+            label,
+            tuple(position),
+            xytext=(0, 0),
+            textcoords="offset points",
+            color=_INK,
+            path_effects=[patheffects.withStroke(linewidth=3, foreground="white", alpha=0.9)],
+            parse_math=False,
+            **style,
+        )
+        for x, y, horizontal, vertical in places:
+            text.set(position=(x, y), ha=horizontal, va=vertical)
+            box = text.get_window_extent(self._renderer)
+            inside = self._inside.contains(box.x0, box.y0) and self._inside.contains(box.x1, box.y1)
+            if inside and self.is_free(box.padded(2)):
+                self.taken.append(box.padded(2))
+                return True
+        text.remove()
+        return False
+
+
+def _name_regions(
+    labels: _Labels, positions: np.ndarray, vectors: np.ndarray, words: Sequence[str]
+) -> None:
+    """Writes the most typical words of each region into its middle."""
+    for rows in find_regions(positions, vectors):
+        typical = [words[row] for row in rows if labels.can_show(words[row])]
+        if typical:
+            name = ", ".join(typical[:_REGION_WORDS])
+            labels.write(name, np.median(positions[rows], axis=0), _MIDDLE, size=11, weight="bold")
+
+
 def _name_points(
     axes: Axes,
-    renderer: RendererBase,
+    labels: _Labels,
     positions: np.ndarray,
-    labels: Sequence[str],
+    words: Sequence[str],
     colors: np.ndarray,
     order: np.ndarray,
     named: int,
 ) -> None:
-    """Puts each label at the first free place around its point, if there is one."""
-    inside = axes.get_window_extent(renderer)
-    glyphs = ft2font.FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap().keys()
-    halo = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.9)]
-    taken: list[Bbox] = []
+    """Writes each word at the first free place around its point, if there is one."""
     # Ten candidates for each label, as many find no free place.
     for point in order[: 10 * named]:
-        if len(taken) == 2 * named:
+        if not named:
             break
         x, y = positions[point]
         dot = Bbox([axes.transData.transform((x, y))] * 2).padded(_DOT_PIXELS)
-        can_be_shown = labels[point].strip() and glyphs >= {ord(letter) for letter in labels[point]}
-        if not can_be_shown or not _is_free(dot, taken):
+        if not labels.can_show(words[point]) or not labels.is_free(dot):
             continue
-        text = axes.annotate(
-            labels[point],
-            (x, y),
-            xytext=(0, 0),
-            textcoords="offset points",
-            size=9.5,
-            color=_INK,
-            path_effects=halo,
-            parse_math=False,
-        )
-        if box := _free_place(text, renderer, inside, taken):
-            taken += [dot, box]
+        if labels.write(words[point], positions[point], _AROUND, size=9.5):
+            labels.taken.append(dot)
             axes.scatter(x, y, s=26, color=colors[point], edgecolors=_INK, lw=0.7)
-        else:
-            text.remove()
-
-
-def _free_place(
-    text: Text, renderer: RendererBase, inside: Bbox, taken: Sequence[Bbox]
-) -> Bbox | None:
-    """Moves a label to the first place that is free and returns its box, or None."""
-    for x, y, horizontal, vertical in _PLACES:
-        text.set(position=(x, y), ha=horizontal, va=vertical)
-        box = text.get_window_extent(renderer)
-        if inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1):
-            box = box.padded(2)
-            if _is_free(box, taken):
-                return box
-    return None
-
-
-def _is_free(box: Bbox, taken: Sequence[Bbox]) -> bool:
-    return not any(box.overlaps(other) for other in taken)
+            named -= 1

@@ -45,11 +45,14 @@ def draw(
     layout: str = "t-SNE",
     values_name: str = "norm",
     diverging: bool = False,
+    vectors: np.ndarray | None = None,
     **changed: Any,
 ) -> bytes:
     columns = {"token": [x.encode() if isinstance(x, str) else x for x in labels]}
     coloring = Coloring(values_name, values, diverging)
-    points = Points(name, np.zeros((len(labels), 3)), columns, coloring)
+    if vectors is None:
+        vectors = np.zeros((len(labels), 3))
+    points = Points(name, vectors, columns, coloring)
     return draw_picture(points, Layout(layout, positions), **changed)
 
 
@@ -137,6 +140,40 @@ def test_each_point_has_the_color_of_its_own_category() -> None:
     picture = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, ["x", "y", "y", "x"])))
     first, second, _, fourth = map(tint, picture)  # The legend is in the third quarter.
     assert (first == fourth).all() and (first != second).any()
+
+
+def test_regions_are_named_in_their_middle_by_their_most_typical_words() -> None:
+    groups = np.repeat([0, 1], [100, 80])
+    positions = np.array([[0, 0], [20, 20]])[groups] + RANDOM.normal(size=(180, 2))
+    vectors = np.eye(2)[groups] + RANDOM.normal(size=(180, 2)) / 5
+    # Of all words only these can be shown: two in the middle of a group, one at its edge.
+    vectors[[7, 8, 150]] = [[1, 0], [1, 0], [0, 1]]
+    vectors[[20, 160]] = [[0.5, 1], [1, 0.5]]
+    labels = [UNSEEN] * 180
+    bare = quarters(pixels(draw(positions, labels, NUMBERS[:180], named=0)))
+
+    def named(**words: int) -> list[bool]:
+        shown = list(labels)
+        for word, row in words.items():
+            shown[row] = word
+        values = NUMBERS[:180]
+        picture = draw(positions, shown, values, vectors=vectors, named=0)
+        return [(x != y).any() for x, y in zip(bare, quarters(pixels(picture)), strict=True)]
+
+    assert named() == [False] * 4
+    assert named(film=7) == [False, False, True, False]
+    assert named(actor=150) == [False, True, False, False]
+    first, second, third, fourth = (
+        draw(
+            positions,
+            [*labels[:7], a, b, *labels[9:20], c, *labels[21:]],
+            NUMBERS[:180],
+            vectors=vectors,
+            named=0,
+        )
+        for a, b, c in [("x", "y", "z"), ("y", "x", "z"), ("z", "y", "x"), ("x", "y", UNSEEN)]
+    )
+    assert len({first, second, third, fourth}) == 4
 
 
 def test_points_without_a_position_are_not_drawn() -> None:

@@ -1,0 +1,36 @@
+"""Finds the regions of a layout, and the rows that are typical of each."""
+
+import numpy as np
+from sklearn.cluster import HDBSCAN
+
+from components.vectors.rows import unit_rows
+
+_MIN_ROWS = 20
+_MOST_REGIONS = 50
+
+
+def find_regions(positions: np.ndarray, vectors: np.ndarray) -> list[np.ndarray]:
+    """Finds dense regions of a layout by HDBSCAN.
+
+    Args:
+        positions: A layout, finite floats [rows, 2].
+        vectors: What it lays out, finite floats [rows, dimensions].
+
+    Returns:
+        The rows of each region, integers, largest region first; in each the rows come first whose
+        vectors have the highest cosine with the mean of all vectors of the region, scaled to
+        length 1. Rows between the regions are in none.
+    """
+    # A region of fewer is not seen as one in a picture of all.
+    least = max(_MIN_ROWS, len(positions) // _MOST_REGIONS)
+    if len(positions) < least:
+        return []
+    # Of nested clusters the innermost are those that can be named.
+    clusters = HDBSCAN(min_cluster_size=least, cluster_selection_method="leaf").fit(positions)
+    regions = []
+    for number in range(clusters.labels_.max() + 1):
+        rows = np.flatnonzero(clusters.labels_ == number)
+        units = unit_rows(vectors[rows])
+        cosines = units @ units.mean(axis=0)
+        regions.append(rows[np.argsort(-cosines, kind="stable")])
+    return sorted(regions, key=len, reverse=True)
