@@ -76,28 +76,14 @@ def read_words(
     """
     tokens, counts = split_counts(_read_vocabulary(saved_model, transform_output, vocabulary))
     key, matrix = read_embedding(saved_model, embedding)
-    if _has_signature(saved_model):
-        if first_token_id not in (None, FIRST_TOKEN_ID):
-            raise ValueError(
-                f"first_token_id is {first_token_id}; the ids of a model of EmbeddingTrainer start "
-                f"at {FIRST_TOKEN_ID}. Leave first_token_id out."
-            )
-        first_token_id = FIRST_TOKEN_ID
-    if len(matrix) < len(tokens) + (first_token_id or 0):
-        raise ValueError(
-            f"{saved_model}: {key} has {len(matrix)} rows, too few for the {len(tokens)} tokens of "
-            f"{vocabulary!r} from row {first_token_id or 0} on. Was the model trained with another "
-            "vocabulary, or is first_token_id wrong?"
-        )
-    if first_token_id is None:
-        first_token_id = _find_first_row(key, len(matrix), tokens, transform_output)
+    first_row = _first_row(saved_model, key, len(matrix), tokens, transform_output, first_token_id)
     if counts is None and vocabulary == VOCABULARY and transform_output:
         counts = read_token_counts(transform_output)
     return ModelWords(
         source_variable=key,
         tokens=tokens,
-        vectors=matrix[first_token_id : first_token_id + len(tokens)],
-        first_token_id=first_token_id,
+        vectors=matrix[first_row : first_row + len(tokens)],
+        first_token_id=first_row,
         counts=counts,
     )
 
@@ -186,27 +172,53 @@ def _read_vocabulary(
     return transformed
 
 
-def _find_first_row(
-    key: str, rows: int, tokens: Sequence[bytes], transform_output: tft.TFTransformOutput | None
+def _first_row(
+    saved_model: str,
+    key: str,
+    rows: int,
+    tokens: Sequence[bytes],
+    transform_output: tft.TFTransformOutput | None,
+    given: int | None,
 ) -> int:
-    """Finds the matrix row of the first token, or refuses to guess."""
-    spare = rows - len(tokens)
-    if spare == 0:
-        return 0
+    """Returns the matrix row of the first token, and refuses to guess."""
+    known, told = _known_first_row(saved_model, rows, tokens, transform_output)
+    if known is not None and given not in (None, known):
+        raise ValueError(f"first_token_id is {given}, but {told}. Leave first_token_id out.")
+    first_row = known if given is None else given
+    if rows < len(tokens) + (first_row or 0):
+        raise ValueError(
+            f"{saved_model}: {key} has {rows} rows, too few for the {len(tokens)} tokens from row "
+            f"{first_row or 0} on. Was the model trained with another vocabulary?"
+        )
+    if first_row is None:
+        spare = min(rows - len(tokens), 2)
+        readings = " or ".join(f"first_token_id={row}" for row in range(spare + 1))
+        raise ValueError(
+            f"{saved_model}: {key} has {rows} rows for {len(tokens)} tokens: the first token may "
+            "have row 0, with a row for unknown words after the last one, or row 1, with a row for "
+            f"padding before it; {told}. Pass {readings}, as the model was trained."
+        )
+    return first_row
+
+
+def _known_first_row(
+    saved_model: str,
+    rows: int,
+    tokens: Sequence[bytes],
+    transform_output: tft.TFTransformOutput | None,
+) -> tuple[int | None, str]:
+    """Returns the row of the first token if it is certain, and the reason."""
+    if _has_signature(saved_model):
+        return FIRST_TOKEN_ID, f"the ids of EmbeddingTrainer's tokens start at {FIRST_TOKEN_ID}"
+    if rows <= len(tokens):
+        return 0, "there is no more than a row for each token"
     lookup = find_lookup(transform_output, tokens) if transform_output else None
-    if lookup and lookup.ids == rows:
-        return lookup.first_id
-    told = (
-        f"gives the first token the id {lookup.first_id}, and needs {lookup.ids} rows"
-        if lookup
-        else "does not tell"
-    )
-    readings = " or ".join(f"first_token_id={row}" for row in range(min(spare, 2) + 1))
-    raise ValueError(
-        f"{key} has {rows} rows for {len(tokens)} tokens: the first token may have row 0, with a "
-        "row for unknown words after the last one, or row 1, with a row for padding before it. The "
-        f"transform graph {told}. Pass {readings}, as the model was trained."
-    )
+    if lookup is None:
+        return None, "the transform graph does not tell"
+    told = f"the transform graph gives the first token the id {lookup.first_id}"
+    if lookup.ids != rows:
+        return None, f"{told}, and needs {lookup.ids} rows"
+    return lookup.first_id, told
 
 
 def _has_signature(saved_model: str) -> bool:

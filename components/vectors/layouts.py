@@ -20,7 +20,7 @@ from sklearn.manifold import TSNE
 from components.vectors.rows import slices, unit_rows
 
 # TensorBoard's PCA offers as many.
-PCA_COMPONENTS = 10
+_PCA_COMPONENTS = 10
 _PERPLEXITY = 30
 # scikit-learn's defaults (0.5, a 48th of the rows, 1,000) take three times as long, and keep hardly
 # more of the neighborhoods; benchmarks/NOTES.md has the figures.
@@ -74,7 +74,7 @@ def compute_layouts(
 
 
 def _pca(matrix: np.ndarray, _: int) -> Layout:
-    return Layout("PCA", _principal_components(matrix, PCA_COMPONENTS))
+    return Layout("PCA", _principal_components(matrix, _PCA_COMPONENTS))
 
 
 def _tsne(matrix: np.ndarray, max_rows: int) -> Layout:

@@ -1,6 +1,7 @@
 """Transform graphs and models: those of TFX's stock components, and those of EmbeddingTrainer."""
 
 import pathlib
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,22 +35,27 @@ def _lengths(tokens: tf.SparseTensor) -> tf.Tensor:
     return tf.RaggedTensor.from_sparse(tokens).row_lengths()
 
 
-def make_graph(
-    directory: pathlib.Path,
-    preprocess: Callable = ids,
-    texts: Sequence[str] = TEXTS,
-    spec: dict[str, Any] = RAW_SPEC,
-) -> tft.TFTransformOutput:
-    """Analyzes texts, as Transform does."""
-    several = isinstance(spec["text"], tf.io.VarLenFeature)
-    label = np.zeros(spec["label"].shape, spec["label"].dtype.as_numpy_dtype)
-    data = [{"text": [text] if several else text, "label": label} for text in texts]
-    schema = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+def make_graph(directory: pathlib.Path, preprocess: Callable = ids) -> tft.TFTransformOutput:
+    """Analyzes TEXTS, as Transform does."""
+    data = [{"text": text, "label": 0} for text in TEXTS]
+    schema = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(RAW_SPEC))
     with tft_beam.Context(temp_dir=str(directory / "temp")):
         graph = (data, schema) | tft_beam.AnalyzeDataset(preprocess)
         graph | tft_beam.WriteTransformFn(str(directory / "graph"))
     metadata_io.write_metadata(schema, str(directory / "graph" / "metadata"))
     return tft.TFTransformOutput(str(directory / "graph"))
+
+
+def copy_graph(
+    graph: tft.TFTransformOutput, directory: pathlib.Path, **vocabularies: Sequence[bytes]
+) -> tft.TFTransformOutput:
+    """Copies a transform graph, with other vocabularies or further ones."""
+    root = pathlib.Path(graph.transform_savedmodel_dir).parent
+    shutil.copytree(root, directory)
+    for name, lines in vocabularies.items():
+        asset = directory / "transform_fn" / "assets" / name
+        asset.write_bytes(b"".join(line + b"\n" for line in lines))
+    return tft.TFTransformOutput(str(directory))
 
 
 def make_model(

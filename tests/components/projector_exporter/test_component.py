@@ -4,6 +4,8 @@ import pytest
 from tfx import v1 as tfx
 
 from components import ExportOptions, ProjectorExporter, execution_properties
+from components.code_digest import source_digest
+from components.projector_exporter import executor
 
 CHANNELS: dict[str, Any] = {
     "model": tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
@@ -55,3 +57,8 @@ def test_inputs_and_outputs() -> None:
 def test_parameters_are_refused_at_construction(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ProjectorExporter(**CHANNELS, **parameters)
+
+
+def test_an_edit_of_the_executor_is_not_served_from_the_cache() -> None:
+    digest = ProjectorExporter(**CHANNELS).exec_properties["code_digest"]
+    assert digest == source_digest(executor.__name__)

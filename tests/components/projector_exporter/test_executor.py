@@ -1,4 +1,3 @@
-import functools
 import json
 import pathlib
 import re
@@ -9,6 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
 from tfx import v1 as tfx
 from tfx.types import channel_utils
 
@@ -29,18 +30,20 @@ ARTIFACTS = tfx.types.standard_artifacts
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tfx.dsl.Artifact]]:
+def inputs(
+    graph: tft.TFTransformOutput, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[tfx.dsl.Artifact]]:
     """What TFX's stock Transform and Trainer make: a row for each word, and one for all others."""
     directory = tmp_path_factory.mktemp("inputs")
-    graph = models.make_graph(directory, functools.partial(models.ids, num_oov_buckets=1))
     _, weights = models.make_model(directory / "model" / "Format-Serving", 7, graph)
     np.save(directory / "weights.npy", weights)
+    graph_directory = pathlib.Path(graph.transform_savedmodel_dir).parent
     examples = ARTIFACTS.Examples()
     examples.set_string_custom_property("dataset", "reviews:1.0.0")
     examples.set_string_custom_property("dataset_fingerprint", "c0ffee")
     return {
         "model": [_artifact(ARTIFACTS.Model, directory / "model")],
-        "transform_graph": [_artifact(ARTIFACTS.TransformGraph, directory / "graph")],
+        "transform_graph": [_artifact(ARTIFACTS.TransformGraph, graph_directory)],
         "examples": [examples],
     }
 
@@ -110,16 +113,16 @@ def test_models_of_other_trainers(
         "model": [_artifact(ARTIFACTS.Model, older)],
         "transform_graph": inputs["transform_graph"],
     }
-    projection = _run(others, tmp_path / "3", first_token_id=1)
-    np.testing.assert_array_equal(_points(projection), _weights(inputs)[1:7])
+    projection = _run(others, tmp_path / "3")
+    np.testing.assert_array_equal(_points(projection), _weights(inputs)[:6])
     assert projection.dataset_fingerprint == ""
 
 
-def test_a_matrix_with_too_few_rows_is_refused_and_leaves_nothing(
+def test_a_row_that_cannot_be_is_refused_and_leaves_nothing(
     inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"7 rows, too few for the 6 tokens .* from row 3 on"):
-        _run(inputs, tmp_path / "3", first_token_id=3)
+    with pytest.raises(ValueError, match="first_token_id is 1, but the transform graph gives"):
+        _run(inputs, tmp_path / "3", first_token_id=1)
     assert [path.name for path in tmp_path.iterdir()] == ["3"]
     assert list((tmp_path / "3").iterdir()) == []
 
@@ -244,6 +247,31 @@ def test_a_comparison_that_fails_does_not_undo_the_export(
     assert str(tmp_path / "baseline") in told
 
 
+def test_every_parameter_reaches_the_reading(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    tokens = [b"%d w%d" % (count, count) for count in range(9, 0, -1)]
+    first, second = np.random.default_rng(1).normal(size=(2, 20, 4)).astype(np.float32)
+    model = tf.Module()
+    model.first, model.second = tf.Variable(first), tf.Variable(second)
+    (tmp_path / "words").write_bytes(b"\n".join(tokens))
+    model.vocabulary = tf.saved_model.Asset(str(tmp_path / "words"))
+    tf.saved_model.save(model, str(tmp_path / "model" / "Format-Serving"))
+
+    others = {**inputs, "model": [_artifact(ARTIFACTS.Model, tmp_path / "model")]}
+    projection = _run(
+        others, tmp_path / "3", vocabulary="words", embedding="second", first_token_id=2
+    )
+
+    np.testing.assert_array_equal(_points(projection), second[2:11])
+    shown = read_table(_run_directory(projection) / "metadata.tsv")
+    assert shown["token"] == [f"w{count}" for count in range(9, 0, -1)]
+    assert shown["count"] == [str(count) for count in range(9, 0, -1)]
+    assert shown["id"] == [str(row) for row in range(2, 11)]
+    assert projection.source_variable == "second/.ATTRIBUTES/VARIABLE_VALUE"
+    assert projection.vocabulary == "words"
+
+
 def test_class_names_are_the_models(
     inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
 ) -> None:
@@ -258,4 +286,6 @@ def test_class_names_are_the_models(
     trained = {**inputs, "model": [model], "examples": [examples]}
     shown = read_table(_run_directory(_run(trained, tmp_path / "3")) / "metadata.tsv")
     assert set(shown["class"]) == {"bad", "good"}
-    assert "P(good)" in shown
+    # What the model says of each word is about that word's id.
+    expected = np.arange(1, 7) / 6
+    np.testing.assert_allclose([float(cell) for cell in shown["P(good)"]], expected, rtol=1e-5)

@@ -39,28 +39,6 @@ def test_a_directory_without_a_model_is_refused(tmp_path: pathlib.Path) -> None:
         token_probabilities(str(tmp_path), np.array([1]))
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
-    """Ids 0 to 5 for the words, and 6 for all others."""
-    preprocess = functools.partial(models.ids, num_oov_buckets=1)
-    return models.make_graph(tmp_path_factory.mktemp("graph"), preprocess)
-
-
-@pytest.fixture(scope="module")
-def other_graph(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
-    """As many words, but others."""
-    preprocess = functools.partial(models.ids, num_oov_buckets=1)
-    texts = [text.replace("good", "great") for text in models.TEXTS]
-    return models.make_graph(tmp_path_factory.mktemp("other"), preprocess, texts)
-
-
-@pytest.fixture(scope="module")
-def shifted_graph(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
-    """Ids 1 to 6 for the words, and 7 for all others."""
-    preprocess = functools.partial(models.ids, num_oov_buckets=1, shift=1)
-    return models.make_graph(tmp_path_factory.mktemp("shifted"), preprocess)
-
-
 @pytest.mark.parametrize("serves", [True, False])
 def test_a_stock_model_has_its_first_word_in_row_0(
     graph: tft.TFTransformOutput, serves: bool, tmp_path: pathlib.Path
@@ -77,16 +55,19 @@ def test_a_stock_model_has_its_first_word_in_row_0(
 def test_a_model_behind_a_padding_row(
     shifted_graph: tft.TFTransformOutput, tmp_path: pathlib.Path
 ) -> None:
-    path, weights = models.make_model(tmp_path, 8, shifted_graph)
+    path, weights = models.make_model(tmp_path, 10, shifted_graph)
     words = read_words(path, shifted_graph)
     np.testing.assert_array_equal(words.vectors, weights[1:7])
     assert words.first_token_id == 1
 
 
-def test_a_model_with_a_row_for_each_word_alone(tmp_path: pathlib.Path) -> None:
-    path, weights = models.make_model(tmp_path / "model", 6)
-    graph = models.make_graph(tmp_path)
-    np.testing.assert_array_equal(read_words(path, graph).vectors, weights)
+def test_a_model_with_a_row_for_each_word_alone(
+    graph: tft.TFTransformOutput, tmp_path: pathlib.Path
+) -> None:
+    path, weights = models.make_model(tmp_path, 6)
+    words = read_words(path, graph)
+    np.testing.assert_array_equal(words.vectors, weights)
+    assert words.first_token_id == 0
 
 
 # The graph has 7 ids, so 8 rows may mean that the model adds one to each.
@@ -102,23 +83,35 @@ def test_two_readings_are_refused_and_named(
         np.testing.assert_array_equal(words.vectors, weights[row : row + 6])
 
 
-@pytest.mark.parametrize("first_token_id", [None, 2])
-def test_too_few_rows_are_refused(
-    graph: tft.TFTransformOutput, first_token_id: int | None, tmp_path: pathlib.Path
+def test_too_few_rows_are_refused(graph: tft.TFTransformOutput, tmp_path: pathlib.Path) -> None:
+    path, _ = models.make_model(tmp_path / "small", 5, graph)
+    with pytest.raises(ValueError, match="5 rows, too few for the 6 tokens from row 0"):
+        read_words(path, graph)
+    path, _ = models.make_model(tmp_path / "large", 8, graph)
+    with pytest.raises(ValueError, match="8 rows, too few for the 6 tokens from row 3"):
+        read_words(path, graph, first_token_id=3)
+
+
+@pytest.mark.parametrize("rows", [6, 7])
+def test_another_first_row_than_the_certain_one_is_refused(
+    graph: tft.TFTransformOutput, rows: int, tmp_path: pathlib.Path
 ) -> None:
-    path, _ = models.make_model(tmp_path, 5 if first_token_id is None else 7, graph)
-    with pytest.raises(ValueError, match="too few for the 6 tokens"):
-        read_words(path, graph, first_token_id=first_token_id)
+    path, weights = models.make_model(tmp_path, rows, graph)
+    with pytest.raises(ValueError, match=r"first_token_id is 1, but .* Leave first_token_id out"):
+        read_words(path, graph, first_token_id=1)
+    vectors = read_words(path, graph, first_token_id=0).vectors
+    np.testing.assert_array_equal(vectors, weights[:6])
 
 
 @pytest.mark.parametrize("first_token_id", [None, 0])
 def test_a_model_of_another_vocabulary_of_the_same_size_is_refused(
     graph: tft.TFTransformOutput,
-    other_graph: tft.TFTransformOutput,
     first_token_id: int | None,
     tmp_path: pathlib.Path,
 ) -> None:
-    path, _ = models.make_model(tmp_path, 7, graph)
+    path, _ = models.make_model(tmp_path / "model", 7, graph)
+    words = [b"great" if word == b"good" else word for word in models.WORDS]
+    other_graph = models.copy_graph(graph, tmp_path / "graph", vocabulary=words)
     with pytest.raises(ValueError, match=r"differ first in line 3: \[b'good'\] and \[b'great'\]"):
         read_words(path, other_graph, first_token_id=first_token_id)
 
@@ -149,8 +142,28 @@ def test_counts_stored_in_the_vocabulary(tmp_path: pathlib.Path) -> None:
     assert graph.vocabulary_by_name("vocabulary")[0] == b"4 film"
     words = read_words(path, graph)
     assert words.tokens == models.WORDS
-    np.testing.assert_array_equal(words.counts, models.COUNTS)
+    assert words.counts is not None and words.counts.tolist() == models.COUNTS
     np.testing.assert_array_equal(words.vectors, weights[:6])
+
+
+def test_counts_of_the_transform_graph(
+    graph: tft.TFTransformOutput, tmp_path: pathlib.Path
+) -> None:
+    lines = [b"%d %s" % pair for pair in zip(models.COUNTS, models.WORDS, strict=True)]
+    counted = models.copy_graph(graph, tmp_path / "graph", token_counts=lines)
+    path, _ = models.make_model(tmp_path / "model", 6)
+    counts = read_words(path, counted).counts
+    assert counts is not None and counts.tolist() == models.COUNTS
+    assert read_words(path, graph).counts is None
+
+
+def test_a_vocabulary_that_is_a_prefix_of_the_other_is_refused(
+    graph: tft.TFTransformOutput, tmp_path: pathlib.Path
+) -> None:
+    path, _ = models.make_model(tmp_path / "model", 7, graph)
+    longer = models.copy_graph(graph, tmp_path / "graph", vocabulary=[*models.WORDS, b"great"])
+    with pytest.raises(ValueError, match=r"differ first in line 7: \[\] and \[b'great'\]"):
+        read_words(path, longer)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def test_some_points_keep_what_belongs_to_them() -> None:
     assert np.shares_memory(taken.vectors, VECTORS)
 
 
+def test_points_need_no_color_and_numbers_no_opposites() -> None:
+    bare = Points("embedding", VECTORS, {"token": [b"a"] * 4}, Coloring("norm", np.ones(4)))
+    assert bare.color_by == ""
+    assert not bare.coloring.diverging
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -47,3 +53,8 @@ def test_some_points_keep_what_belongs_to_them() -> None:
 def test_what_does_not_fit_together_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="'reviews' have vectors of the shape"):
         points(**changed)
+
+
+def test_the_column_of_another_length_is_named() -> None:
+    with pytest.raises(ValueError, match="'review': 4, 'stars': 3, 'coloring': 4"):
+        points(columns={"review": [b"a", b"b", b"c", b"d"], "stars": np.arange(3)})

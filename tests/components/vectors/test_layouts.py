@@ -51,6 +51,18 @@ def test_near_rows_are_near() -> None:
     assert (distances.argmin(axis=1) % 2 == np.arange(120) % 2).all()
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_tsne_starts_from_the_principal_components(turn: int) -> None:
+    layouts = compute_layouts(turn * two_groups(), ["pca", "tsne"])
+    across, _ = layouts["tsne"].positions.T
+    assert np.corrcoef(across, layouts["pca"].positions[:, 0])[0, 1] > 0.5
+
+
+def test_as_few_rows_as_two_are_laid_out() -> None:
+    layouts = compute_layouts(matrix_of(5, 5), ["pca", "tsne"], max_rows=2)
+    assert [len(layout.positions) for layout in layouts.values()] == [5, 2]
+
+
 def test_only_directions_count_for_tsne() -> None:
     matrix = two_groups()
     layout = layout_of(matrix, "tsne")

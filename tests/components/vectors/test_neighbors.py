@@ -108,6 +108,14 @@ def test_large_vocabularies_are_sampled() -> None:
     assert sample == overlap_at_k(a, b, max_compared=300)
 
 
+def test_a_sample_is_spread_over_the_whole_vocabulary() -> None:
+    tokens, matrix = embedding(900, 8)
+    turned = matrix.copy()
+    turned[-1] *= -1
+    overlap = overlap_at_k((tokens, matrix), (tokens, turned), max_compared=2)
+    assert overlap.share == pytest.approx(0.5, abs=0.06)  # The first keeps all, the last none.
+
+
 def test_zero_rows_are_not_asked() -> None:
     tokens, matrix = embedding(40, 10)
     zeroed = matrix.copy()

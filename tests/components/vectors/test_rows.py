@@ -4,14 +4,14 @@ import pytest
 from components.vectors import rows
 
 
-@pytest.mark.parametrize(("count", "columns"), [(1, 1), (10, 3), (7, 100), (0, 5), (5, 0)])
+@pytest.mark.parametrize(("count", "columns"), [(30, 1), (10, 3), (7, 100), (0, 5), (30, 0)])
 def test_slices_cover_every_row_once(
     count: int, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "_SLICE_CELLS", 12)
     parts = list(rows.slices(count, columns))
     assert [row for part in parts for row in range(part.start, part.stop)] == list(range(count))
-    assert all(part.stop - part.start <= max(1, 12 // max(1, columns)) for part in parts)
+    assert {part.stop - part.start for part in parts[:-1]} <= {max(1, 12 // max(1, columns))}
 
 
 def test_slices_are_as_large_as_memory_allows() -> None:
