@@ -121,11 +121,11 @@ def _upload(options: argparse.Namespace) -> int:
 
 
 def _submit(options: argparse.Namespace) -> int:
-    if options.disable and not options.cron:
+    cron = None if options.cron is None else six_fields(options.cron)
+    if options.disable and not cron:
         raise ValueError("--disable: expected --cron with it; there is nothing else to disable.")
-    if options.cron and options.wait:
+    if cron and options.wait:
         raise ValueError("--wait: a recurring run has no end to wait for.")
-    cron = six_fields(options.cron) if options.cron else None
     cluster = _cluster(options)
     config, pipeline = _compiled()
     launch = Launch(

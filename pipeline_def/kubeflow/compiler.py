@@ -15,10 +15,11 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 from tfx import v1 as tfx
 from tfx.components.example_gen import utils as example_gen_utils
+from tfx.dsl.components.base import base_driver
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.utils import name_utils
 
-from components import EmbeddingProjection, Pusher, TfdsExampleGen
+from components import EmbeddingProjection, TfdsExampleGen
 from components.tfds_example_gen.driver import Driver
 from pipeline_def.config import ConfigError, Kubeflow, PipelineConfig, StepSettings, bytes_of
 from pipeline_def.kubeflow import VISUALIZATION, artifact_types
@@ -237,7 +238,8 @@ def rewrite(
             _add_dataset_step(spec, deployment, node.id)
         elif isinstance(node, tfx.dsl.Importer):
             _rename_import(spec, node.id)
-        elif isinstance(node, Pusher):  # Its driver knows what is served, and KFP runs no drivers.
+        elif node.driver_class is not base_driver.BaseDriver:
+            # KFP runs no drivers, and its cache does not see what a driver looks at.
             spec.root.dag.tasks[node.id].ClearField("caching_options")
         if any(channel.type is EmbeddingProjection for channel in node.outputs.values()):
             _add_visualization(spec, node.id)

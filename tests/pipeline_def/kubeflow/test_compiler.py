@@ -13,6 +13,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import OutputDict, Parameter
 from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.components.base import base_driver
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline_def.config import ConfigError
@@ -248,10 +249,11 @@ def Use(epochs: Parameter[int]) -> OutputDict(used=int):  # type: ignore[valid-t
 
 
 def test_somebody_elses_components() -> None:
-    """Names that Argo does not accept, and a parameter that another component computes."""
+    """Names that Argo does not accept, a parameter that another computes, and a driver."""
     choose = Choose(least=4).with_id("my.Choose")
     use = Use(epochs=choose.outputs["epochs"].future()[0].value).with_id("my.Use")
-    pipeline = tfx.dsl.Pipeline("others", "", components=[choose, use])
+    use.driver_class = type("Driver", (base_driver.BaseDriver,), {})
+    pipeline = tfx.dsl.Pipeline("others", "", components=[choose, use], enable_cache=True)
     config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
         default_image="image:1", use_pipeline_spec_2_1=True
     )
@@ -266,6 +268,10 @@ def test_somebody_elses_components() -> None:
         "deploymentSpec": json_format.MessageToDict(deployment),
     }
     assert faults(yaml.safe_dump(rewritten)) == []
+    cached = [
+        name for name, task in spec.root.dag.tasks.items() if task.caching_options.enable_cache
+    ]
+    assert cached == ["my-Choose"]
 
 
 def test_the_server_refuses_what_stock_tfx_compiles() -> None:

@@ -112,6 +112,7 @@ def test_submit_a_recurring_run(
     ("options", "error"),
     [
         (["--cron", "0 0 3 * * *"], "--cron: expected five fields"),
+        (["--cron", ""], "--cron: expected five fields"),
         (["--cron", "0 3 * * *", "--wait"], "--wait: a recurring run has no end"),
         (["--disable"], "--disable: expected --cron"),
     ],
