@@ -37,6 +37,7 @@ def _bookmark_violations(export: pathlib.Path, content: str) -> list[tuple[int |
         {},
         {"selectedColorOptionName": "id"},
         {"selectedProjection": "umap"},
+        {"selectedProjection": "custom", "projections": [{"linear-x": 1, "linear-y": 2}] * 4},
         {"projections": PLACES[:2], "filteredPoints": [3, 0]},
         {"projections": PLACES[:2], "filteredPoints": [3, 0], "selectedPoints": [1]},
         {"filteredPoints": [], "selectedPoints": [3]},
@@ -67,6 +68,7 @@ def test_bookmarks_that_load(export: pathlib.Path, change: dict[str, Any]) -> No
         ({"tSNEPerplexity": None}, None, "no number tSNEPerplexity"),
         ({"tSNELearningRate": None}, None, "no number tSNELearningRate"),
         ({"tSNEIteration": None}, None, "no number tSNEIteration"),
+        ({"projections": PLACES[:2], "filteredPoints": [0, "1"]}, None, "'1' is no row"),
         ({"selectedPoints": None}, None, "selectedPoints None"),
         ({"selectedPoints": [4]}, None, "selectedPoints of which 4.0"),
         (
@@ -95,6 +97,7 @@ def test_bookmarks_that_do_not_load(
         ('[{"label": NaN}]', "NaN is no JSON"),
         ("{}", "not a JSON array"),
         ("[1]", "not a JSON array"),
+        ("[{}, 1]", "not a JSON array"),
     ],
 )
 def test_files_that_are_no_bookmarks(export: pathlib.Path, content: str, problem: str) -> None:

@@ -3,6 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.projector_directory.verify import verify
 from tests.components.projector_directory.verify.damage import (
@@ -22,6 +23,10 @@ def _with_nan(export: pathlib.Path) -> None:
 def _with_one_row(export: pathlib.Path) -> None:
     save(export, embedding=np.ones((1, 4), np.float32))
     (export / "metadata.tsv").write_text("word\tn\na\t1\n")
+
+
+def _with_texts(export: pathlib.Path) -> None:
+    save(export, embedding=np.full((4, 4), b"a"))
 
 
 def _with_two_columns(export: pathlib.Path) -> None:
@@ -70,6 +75,7 @@ def _with_another_shape(export: pathlib.Path) -> None:
     [
         (_with_nan, "embedding.ckpt-1", 2, "NaN"),
         (_with_one_row, "embedding.ckpt-1", None, "1 rows"),
+        (_with_texts, "embedding.ckpt-1", None, "not a matrix"),
         (_with_two_columns, "embedding.ckpt-1", None, "2 columns"),
         (_with_another_matrix, "projector_config.pbtxt", None, "'kernel/.ATTRIBUTES"),
         (_with_broken_checkpoint, "embedding.ckpt-1", None, "cannot be read"),
@@ -94,6 +100,17 @@ def test_damage_is_named(
     assert len(violations) == 1
     assert (violations[0].file, violations[0].row) == (file, row)
     assert problem in violations[0].problem
+
+
+def test_the_slots_of_an_optimizer_are_not_listed(export: pathlib.Path) -> None:
+    names = ["embedding", "embedding/.OPTIMIZER_SLOT/optimizer/m"]
+    tf.raw_ops.SaveV2(
+        prefix=str(export / "embedding.ckpt-1"),
+        tensor_names=[f"{name}/.ATTRIBUTES/VARIABLE_VALUE" for name in names],
+        shape_and_slices=["", ""],
+        tensors=[np.ones((4, 4), np.float32)] * 2,
+    )
+    assert verify(str(export)) == []
 
 
 @pytest.mark.parametrize(
