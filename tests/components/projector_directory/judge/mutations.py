@@ -62,7 +62,7 @@ def mutate(directory: pathlib.Path, chance: random.Random) -> str:
     return f"{mutation.__name__} {mutation(directory, chance)}"
 
 
-_CELLS = (
+CELLS = (
     *("0", "-0", "007", "1e3", "0x1F", "1.50", "0.1234567", "123456.7891234", "1e21", "1e-7"),
     *("9007199254740993", "9007199254740992", "1e400", "1e-400", "Infinity", "-Infinity", "NaN"),
     *("constructor", "__proto__", "toString", "hasOwnProperty", "valueOf", "__next__", "label"),
@@ -126,7 +126,7 @@ def change_a_cell(directory: pathlib.Path, chance: random.Random) -> str:
     path = _table(directory, chance)
     rows = [line.split("\t") for line in path.read_text().split("\n")[:-1]]
     row, column = chance.randrange(len(rows)), chance.randrange(len(rows[0]))
-    rows[row][column] = chance.choice(_CELLS)
+    rows[row][column] = chance.choice(CELLS)
     path.write_text("".join("\t".join(row) + "\n" for row in rows), newline="\n")
     return f"{path.name} {row} {column}: {rows[row][column]!r}"
 
@@ -135,7 +135,7 @@ def change_a_column(directory: pathlib.Path, chance: random.Random) -> str:
     path = _table(directory, chance)
     rows = [line.split("\t") for line in path.read_text().split("\n")[:-1]]
     column = chance.randrange(len(rows[0]))
-    cells = chance.choices(_CELLS, k=chance.randint(1, 2))
+    cells = chance.choices(CELLS, k=chance.randint(1, 2))
     for row in rows[1:]:
         row[column] = chance.choice(cells)
     path.write_text("".join("\t".join(row) + "\n" for row in rows), newline="\n")
@@ -148,7 +148,7 @@ def leave_one_column(directory: pathlib.Path, chance: random.Random) -> str:
     column = chance.randrange(len(rows[0]))
     header = chance.randrange(4) == 0
     cells = [row[column] for row in (rows if header else rows[1:])]
-    cells[chance.randrange(len(cells))] = chance.choice(_CELLS)
+    cells[chance.randrange(len(cells))] = chance.choice(CELLS)
     mark = chance.choice(["", "\ufeff"])
     path.write_text(mark + "".join(cell + "\n" for cell in cells), newline="\n")
     return f"{path.name} {column}: {cells} {mark!r}"

@@ -53,13 +53,18 @@ let progress = new Set();
 const fail = (error) => errors.push(`${error?.name ?? "rejected"}: ${error?.message ?? error}`);
 process.on("unhandledRejection", fail);
 
-// The browser's tasks, which run one after the other.
-const tasks = [];
+// The browser's tasks, which run one after the other. A small directory takes some tens of them.
+let tasks = [];
 async function settle() {
-  for (;;) {
+  for (let count = 0; ; count++) {
     await new Promise((resolve) => setImmediate(resolve));
     const task = tasks.shift();
     if (!task) return;
+    if (count > 2000) {
+      tasks = [];
+      errors.push("the page never ends");
+      return;
+    }
     try {
       task();
     } catch (error) {
