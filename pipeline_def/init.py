@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
     Raises:
         SystemExit: The files cannot be used, or the configuration exists.
     """
-    if len(arguments) not in (1, 2):
+    if len(arguments) not in (1, 2) or arguments[0].startswith("-"):
         sys.exit("Usage: python -m pipeline_def init FILE, or init TRAIN_FILE EVAL_FILE")
     name = re.sub(r"[^a-z0-9]+", "-", pathlib.Path(arguments[0]).name.lower().split(".")[0])
     name = name.strip("-") or "reviews"

@@ -24,7 +24,7 @@ DOCUMENTS = [
 ]
 MAKEFILE = (PROJECT / "Makefile").read_text()
 FENCED = r"^```(\w*)\n(.*?)^```$"
-PLACEHOLDERS = {"ag_news.yaml"}
+PLACEHOLDERS = {"ag_news.yaml", "reviews.yaml"}
 
 each_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=[str(path.relative_to(PROJECT)) for path in DOCUMENTS]

@@ -26,7 +26,7 @@ class TextDataset:
     Attributes:
         name: The pinned name, such as 'imdb_reviews/plain_text:1.0.0'.
         version: The version in it, such as '1.0.0'.
-        features: All features of the dataset, in TFDS's JSON form.
+        features: All features of the dataset, as TFDS describes them in JSON.
         class_names: The names of the classes 0, 1, …; empty if the label is a plain integer.
         readers: For each split, the reader of its records.
         ranges: For each split, its records.
@@ -34,7 +34,7 @@ class TextDataset:
 
     name: str
     version: str
-    features: str
+    features: dict[str, Any]
     class_names: tuple[str, ...]
     readers: dict[str, ExampleReader]
     ranges: dict[str, tuple[RecordRange, ...]]
@@ -117,7 +117,7 @@ def resolve(
     return TextDataset(
         name=name,
         version=str(builder.version),
-        features=json.dumps(info.features.to_json(), sort_keys=True),
+        features=info.features.to_json(),
         class_names=_class_names(info.features[label]),
         readers={
             split: ExampleReader(
@@ -138,11 +138,12 @@ def _text_and_label(
 ) -> tuple[str, str]:
     if not isinstance(info.features, tfds.features.FeaturesDict):
         raise ValueError(f"Dataset {name}: expected named features, found {info.features!r}.")
-    described = ", ".join(f"{key!r} ({type(it).__name__})" for key, it in info.features.items())
-    keys = info.supervised_keys or ()
-    text = text or (keys[0] if keys and isinstance(keys[0], str) else None)
-    label = label or (keys[1] if keys and isinstance(keys[1], str) else None)
-    if text is None or label is None:
+    # Sorted, because TFDS reads the features in another order each time.
+    features = sorted(info.features.items())
+    described = ", ".join(f"{key!r} ({type(feature).__name__})" for key, feature in features)
+    supervised_text, supervised_label, *_ = info.supervised_keys or (None, None)
+    text, label = text or supervised_text, label or supervised_label
+    if not isinstance(text, str) or not isinstance(label, str):  # Keys may be nested.
         raise ValueError(
             f"Dataset {name}: its supervised_keys are {info.supervised_keys}, which do not name "
             f"the text and the label. Set text_feature and label_feature; its features are "

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from etils import epath
 
@@ -83,18 +83,12 @@ class TextFiles:
             FileError: There is no file, or a file is empty, or its columns differ from those of
                 the files before it, or it has a row without label or one that cannot be read.
         """
-        before: tuple[epath.Path, list[str]] | None = None
-        for path, label in _sources(self.files[split]):
+        sources = _sources(self.files[split])
+        _require_same_columns([path for path, label in sources if label is None], self.columns)
+        for path, label in sources:
             if label is not None:
                 yield file_formats.text(path, self.columns.encoding), label
                 continue
-            names = file_formats.column_names(path, self.columns)
-            if before and sorted(names) != sorted(before[1]):
-                raise FileError(
-                    f"{path}: its columns are {names}, but those of {before[0]} are {before[1]}; "
-                    f"expected the same columns in all files of {split!r}."
-                )
-            before = path, names
             count = 0
             for count, row in enumerate(file_formats.rows(path, self.columns), 1):  # noqa: B007
                 yield row
@@ -154,6 +148,16 @@ def _sources(pattern: str) -> list[tuple[epath.Path, str | None]]:
                 "one of these and .gz, or a directory with a subdirectory for each class."
             )
     return [(path, None) for path in paths]
+
+
+def _require_same_columns(paths: Sequence[epath.Path], columns: Columns) -> None:
+    for path in paths[1:]:
+        names, others = (file_formats.column_names(it, columns) for it in (path, paths[0]))
+        if sorted(names) != sorted(others):
+            raise FileError(
+                f"{path}: its columns are {names}, but those of {paths[0]} are {others}; expected "
+                "the same columns in all files of a split."
+            )
 
 
 def _visible(directory: epath.Path) -> list[epath.Path]:

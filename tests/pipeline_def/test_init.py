@@ -138,8 +138,8 @@ def test_a_file_that_cannot_be_used_is_refused_and_nothing_written(content, mess
     assert not list(pathlib.Path().glob("*.yaml"))
 
 
-@pytest.mark.parametrize("files", [[], ["a", "b", "c"]])
-def test_the_number_of_files_is_one_or_two(files):
+@pytest.mark.parametrize("files", [[], ["--help"], ["a", "b", "c"]])
+def test_one_or_two_files_are_expected(files):
     with pytest.raises(SystemExit, match="Usage"):
         main(["init", *files])
 

@@ -35,6 +35,66 @@ def test_named_features_of_a_dataset_without_supervised_keys(prepare):
     assert set(example.features.feature) == {"text", "label"}
 
 
+@pytest.mark.parametrize("keys", [(("body", "topic"), "topic"), ("body", {"a": "topic"})])
+def test_nested_supervised_keys_are_refused(prepare, builders, monkeypatch, keys):
+    monkeypatch.setattr(builders["tiny_topics"], "KEYS", keys)
+    with pytest.raises(ValueError, match="which do not name the text and the label"):
+        dataset.resolve("tiny_topics", TRAIN, data_dir=str(prepare("tiny_topics")))
+
+
+def test_features_may_be_named_against_the_supervised_keys(prepare, builders, monkeypatch):
+    monkeypatch.setattr(builders["tiny_topics"], "KEYS", ("body", "stars"))
+    data_dir = str(prepare("tiny_topics"))
+    by_keys = dataset.resolve("tiny_topics", TRAIN, data_dir=data_dir)
+    assert by_keys.class_names == ()
+    assert dataset.resolve("tiny_topics", TRAIN, None, "topic", data_dir).class_names
+
+
+@pytest.mark.parametrize(
+    ("name", "verbatim"), [("tiny_plain", True), ("tiny_rated", False), ("tiny_topics", False)]
+)
+def test_records_with_the_text_and_the_label_alone_are_handed_on(prepare, name, verbatim):
+    named = TOPICS if name == "tiny_topics" else (None, None)
+    resolved = dataset.resolve(name, TRAIN, *named, data_dir=str(prepare(name)))
+    stored = [
+        record.numpy()
+        for part in resolved.ranges["train"]
+        for record in tf.data.TFRecordDataset(part.file)
+    ]
+    assert (read(resolved, "train") == stored) == verbatim
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_slices_hold_the_records_that_tfds_means(prepare, shards):
+    data_dir = str(prepare("tiny_plain", shards=shards))
+    splits = {"whole": "train", "tail": "train[7:]", "sum": "test+train[25%:50%]", "all": "all"}
+    resolved = dataset.resolve("tiny_plain", splits, data_dir=data_dir, allow_overlap=True)
+    for split, expression in splits.items():
+        rows = tfds.as_numpy(
+            tfds.load("tiny_plain", split=expression, data_dir=data_dir, shuffle_files=False)
+        )
+        examples = map(tf.train.Example.FromString, read(resolved, split))
+        assert [it.features.feature["text"].bytes_list.value[0] for it in examples] == [
+            row["text"] for row in rows
+        ]
+
+
+def test_format_that_cannot_be_read_is_refused(prepare):
+    data_dir = str(prepare("tiny_plain", file_format="parquet"))
+    with pytest.raises(ValueError, match="files are parquet; expected tfrecord or array_record"):
+        dataset.resolve("tiny_plain", TRAIN, data_dir=data_dir)
+
+
+def test_module_that_cannot_be_imported_is_refused(prepare):
+    with pytest.raises(ValueError, match=r"no\.such\.module"):
+        dataset.resolve(
+            "tiny_plain",
+            TRAIN,
+            data_dir=str(prepare("tiny_plain")),
+            builder_module="no.such.module",
+        )
+
+
 def test_missing_file_is_refused(prepare):
     data_dir = prepare("tiny_plain", shards=2)
     next((data_dir / "tiny_plain" / "1.0.0").glob("*train*00001-of*")).unlink()
@@ -46,6 +106,7 @@ def test_missing_file_is_refused(prepare):
     ("expression", "message"),
     [
         ("trian", "Unknown split of tiny_plain:1.0.0 in eval='trian': 'trian'. Near names: train"),
+        ("none", "'none'. Known: test, train"),
         ("test+trian[:2]", "'trian'. Near names: train"),
         ("train[:0]", "eval='train\\[:0\\]' has a slice without examples.*'train': 12"),
         ("train[90%:10%]", "eval='train\\[90%:10%\\]' has a slice without examples"),
@@ -94,7 +155,11 @@ def test_splits_that_touch_are_accepted(prepare, shards):
 @pytest.mark.parametrize(
     ("text", "label", "message"),
     [
-        (None, None, "supervised_keys are None.*text_feature.*'body' \\(Text\\)"),
+        (
+            None,
+            None,
+            r"supervised_keys are None.*text_feature.*'body' \(Text\), 'picture' \(Image\)",
+        ),
         ("body", None, "supervised_keys are None"),
         ("bodi", "topic", "Unknown feature of tiny_topics:1.0.0: 'bodi'. Near names: body"),
         ("picture", "topic", "'picture' is Image.*expected a text"),

@@ -46,14 +46,14 @@ def test_data_dir_may_be_relative_or_in_the_environment(prepare, monkeypatch):
 
 def test_dataset_of_ones_own_is_prepared_from_its_module(prepare, tmp_path, monkeypatch):
     del prepare
-    (tmp_path / "shop_reviews_module.py").write_text(
+    (tmp_path / "market_reviews_module.py").write_text(
         textwrap.dedent(
             '''
-            """Reviews of a shop."""
+            """Reviews of a market."""
             import numpy as np
             import tensorflow_datasets as tfds
 
-            class ShopReviews(tfds.core.GeneratorBasedBuilder):
+            class MarketReviews(tfds.core.GeneratorBasedBuilder):
                 """Two reviews."""
                 VERSION = tfds.core.Version("2.1.0")
 
@@ -75,10 +75,10 @@ def test_dataset_of_ones_own_is_prepared_from_its_module(prepare, tmp_path, monk
         )
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    arguments = {"data_dir": str(tmp_path / "new"), "builder_module": "shop_reviews_module"}
-    assert name_of(prepared.load("shop_reviews", **arguments)) == "shop_reviews:2.1.0"
-    assert name_of(prepared.load("shop_reviews", arguments["data_dir"])) == "shop_reviews:2.1.0"
-    assert "shop_reviews_module" in sys.modules
+    arguments = {"data_dir": str(tmp_path / "new"), "builder_module": "market_reviews_module"}
+    assert name_of(prepared.load("market_reviews", **arguments)) == "market_reviews:2.1.0"
+    assert name_of(prepared.load("market_reviews", arguments["data_dir"])) == "market_reviews:2.1.0"
+    assert "market_reviews_module" in sys.modules
 
 
 def test_prepared_data_needs_no_network(prepare, monkeypatch):
