@@ -1,12 +1,11 @@
 """TensorBoard's projector page in a real browser."""
 
 import pathlib
-import types
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import ConsoleMessage, Frame, Locator, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Frame, Locator
 
 CHROMIUM = pathlib.Path("/usr/bin/chromium")
 MARKS = [
@@ -33,24 +32,16 @@ _PROJECTOR = (
 
 
 class ProjectorPage:
-    """The projector of a TensorBoard, for the time of a ``with`` block."""
+    """The projector of a TensorBoard, in tabs of a browser, for the time of a ``with`` block."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._context = browser.new_context(viewport={"width": 1400, "height": 900})
 
     def __enter__(self) -> "ProjectorPage":
-        self._playwright = sync_playwright().start()
-        try:
-            self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        except BaseException:
-            self._playwright.stop()
-            raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: types.TracebackType | None,
-    ) -> None:
-        self._playwright.stop()
+    def __exit__(self, *_: object) -> None:
+        self._context.close()
 
     def open(self, url: str, run: str) -> None:
         """Opens a run's projection in a new tab and waits until it is there.
@@ -60,7 +51,7 @@ class ProjectorPage:
             run: As TensorBoard lists it.
         """
         self._console: list[str] = []
-        self._page = self._browser.new_page(viewport={"width": 1400, "height": 900})
+        self._page = self._context.new_page()
         self._page.set_default_timeout(TIMEOUT_MS)
         self._page.on("console", self._note)
         self._page.on("pageerror", lambda error: self._console.append(str(error)))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser
 
 from components.projector_directory import Bookmark, Tensor, write
 from components.projector_directory.metadata import Column
@@ -47,8 +48,8 @@ def tensorboard(
 
 
 @pytest.fixture(scope="module")
-def page(tensorboard: TensorBoard) -> Iterator[ProjectorPage]:
-    with ProjectorPage() as page:
+def page(tensorboard: TensorBoard, browser: Browser) -> Iterator[ProjectorPage]:
+    with ProjectorPage(browser) as page:
         page.open(tensorboard.url, "words")
         yield page
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tensorflow_transform as tft
+from playwright.sync_api import Browser
 
 from components.projector_directory.metadata import escape, unescape
 from components.projector_directory.tensors import VARIABLE
@@ -88,8 +89,9 @@ SAMPLE = "sample"
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """A run, and what it is to show."""
+    """A run, what it is to show, and the TensorBoard that shows it."""
 
+    url: str
     logdir: pathlib.Path
     run: str
     tokens: Sequence[bytes]
@@ -117,7 +119,14 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def trained(sample_run: "Run") -> Exported:
+def tensorboard(logdir: pathlib.Path) -> Iterator[TensorBoard]:
+    """Shows all exports but that of the sample."""
+    with TensorBoard(logdir) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def trained(sample_run: "Run") -> Iterator[Exported]:
     """What the sample pipeline exports, beside the model and vocabulary that it is made of."""
     made = sample_run.artifacts
     words = read_vocabulary(tft.TFTransformOutput(made["TransformGraph"].uri))
@@ -126,7 +135,8 @@ def trained(sample_run: "Run") -> Exported:
     run = pathlib.Path(sample_run.line("Projection"))
     logdir = run.parents[1]
     tokens = [word.encode() for word in words]
-    return Exported(logdir, str(run.relative_to(logdir)), tokens, matrix)
+    with TensorBoard(logdir) as server:
+        yield Exported(server.url, logdir, str(run.relative_to(logdir)), tokens, matrix)
 
 
 @pytest.fixture(scope="module", params=[*EMBEDDINGS, pytest.param(SAMPLE, marks=pytest.mark.slow)])
@@ -135,16 +145,17 @@ def exported(request: pytest.FixtureRequest) -> Exported:
         made: Exported = request.getfixturevalue("trained")
         return made
     words = EMBEDDINGS[request.param]
+    url = request.getfixturevalue("tensorboard").url
     logdir = request.getfixturevalue("logdir")
-    return Exported(logdir, f"{EXECUTION}/{request.param}", words.labels, words.vectors)
+    return Exported(url, logdir, f"{EXECUTION}/{request.param}", words.labels, words.vectors)
 
 
 @pytest.fixture(scope="module")
-def opened(exported: Exported) -> Iterator[Opened]:
+def opened(exported: Exported, browser: Browser) -> Iterator[Opened]:
     lines = (exported.logdir / exported.run / "metadata.tsv").read_bytes().decode().split("\n")
     cells = [line.split("\t") for line in lines[1:-1]]
-    with TensorBoard(exported.logdir) as tensorboard, ProjectorPage() as page:
-        page.open(tensorboard.url, exported.run)
+    with ProjectorPage(browser) as page:
+        page.open(exported.url, exported.run)
         yield Opened(**vars(exported), cells=cells, page=page)
 
 
