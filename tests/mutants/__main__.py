@@ -53,7 +53,7 @@ def _score(file: pathlib.Path, copy: str, most: int) -> None:
     start = time.monotonic()
     if not tests or warm.outcome(copy, tests, 600) != warm.PASSED:
         said = pathlib.Path(copy, warm.SAID).read_text() if tests else "no tests beside it"
-        print(f"{file}: its tests do not pass as it is: {said[-2000:]}")
+        print(f"{file}: its tests do not pass as it is: {said[-2000:]}", flush=True)
         return
     limit = _GRACE + 3 * (time.monotonic() - start)
     sample = random.Random(str(file)).sample(found, min(most, len(found)))

@@ -84,7 +84,10 @@ def test_what_the_tests_do_not_see_is_listed(tmp_path: pathlib.Path) -> None:
         "def test_add():\n    assert add(2, 0) == 2\n\ndef test_wait():\n    wait(True)\n"
     )
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    program = "from tests.mutants import __main__ as m; m._LIBRARIES = (); m._GRACE = 1; m.main()"
+    program = (
+        "from tests.mutants import __main__ as command, warm; "
+        "warm._LIBRARIES = (); command._GRACE = 1; command.main()"
+    )
     printed = subprocess.run(
         [sys.executable, "-c", program, "package/sums.py"],
         cwd=tmp_path,

@@ -43,9 +43,8 @@ def import_libraries() -> None:
     """Imports what takes long, for the forks of this process."""
     for library in _LIBRARIES:
         importlib.import_module(library)
-    inspect.getmodule(
-        import_libraries.__code__
-    )  # Looks at all modules the first time, as pydantic does.
+    # Looks at all modules the first time, as pydantic does.
+    inspect.getmodule(import_libraries.__code__)
     gc.freeze()  # Leaves these modules out when pytest collects garbage, five times a run.
 
 

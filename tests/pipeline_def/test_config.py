@@ -239,7 +239,7 @@ def test_what_is_not_configured_has_a_default(tmp_path: pathlib.Path) -> None:
         "kubeflow: {data_dir: /data, push_destination: 'gs://bucket/serving'}",
         *(f"kubeflow: {{pipeline_root: '{scheme}://bucket'}}" for scheme in ("gs", "s3", "minio")),
         "kubeflow: {secrets: [{name: a, environment: {KEY: b}}]}",
-        "kubeflow: {defaults: {tolerations: [{key: c}]}}",
+        "kubeflow: {defaults: {tolerations: [{key: c}, {key: c, value: d}, {operator: Exists}]}}",
     ],
 )
 def test_values_in_their_range(tmp_path: pathlib.Path, addition: str) -> None:
@@ -288,3 +288,8 @@ def test_a_configuration_does_not_change(tmp_path: pathlib.Path) -> None:
     config = load(written(tmp_path, MINIMAL))
     with pytest.raises(ValueError, match="frozen"):
         config.dataset.name = "another"
+
+
+def test_a_uri_of_an_object_store_is_kept() -> None:
+    config = load({"PIPELINE__KUBEFLOW__PIPELINE_ROOT": "s3://experiments/embedding"})
+    assert config.kubeflow.pipeline_root == "s3://experiments/embedding"
