@@ -1,15 +1,21 @@
 """TFX components from a TFDS text dataset to the projection of a trained embedding."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from components.artifacts import EmbeddingProjection
     from components.embedding_trainer.component import EmbeddingTrainer
+    from components.embedding_trainer.options import TrainingOptions
     from components.projector_exporter.component import ProjectorExporter
     from components.projector_exporter.options import ExportOptions
     from components.pusher.component import Pusher
     from components.tfds_example_gen.component import TfdsExampleGen
+
+# Keras reads its backend at its first import, which TFX causes, too. A person's KERAS_BACKEND or
+# keras.json may name another one, with which importing TFX fails.
+os.environ["KERAS_BACKEND"] = "tensorflow"
 
 _MODULES = {
     "EmbeddingProjection": "components.artifacts",
@@ -18,6 +24,7 @@ _MODULES = {
     "ProjectorExporter": "components.projector_exporter.component",
     "Pusher": "components.pusher.component",
     "TfdsExampleGen": "components.tfds_example_gen.component",
+    "TrainingOptions": "components.embedding_trainer.options",
 }
 
 __all__ = [
@@ -27,6 +34,7 @@ __all__ = [
     "ProjectorExporter",
     "Pusher",
     "TfdsExampleGen",
+    "TrainingOptions",
 ]
 
 

@@ -124,11 +124,16 @@ def _transform_graph(artifact: Artifact) -> str:
 
 
 def _model(artifact: Artifact) -> str:
-    epochs = artifact.custom_properties["epochs_run"].int_value
-    if "validation_accuracy" not in artifact.custom_properties:
-        return f"{epochs} epochs"
-    validation = artifact.custom_properties["validation_accuracy"].double_value
-    return f"{epochs} epochs, validation accuracy {validation:.3f}"
+    properties = artifact.custom_properties
+    described = (
+        f"{properties['epochs_run'].int_value} epochs on {properties['devices'].string_value}"
+    )
+    if "validation_accuracy" not in properties:
+        return described
+    accuracy = properties["validation_accuracy"].double_value
+    count = properties["validation_examples"].int_value
+    share = count / (count + properties["training_examples"].int_value)
+    return f"{described}, accuracy {accuracy:.3f} on {count:,} validation examples ({share:.1%})"
 
 
 def _evaluation(artifact: Artifact) -> str:

@@ -13,15 +13,17 @@ from components import execution_properties
 from components.code_digest import source_digest
 from components.embedding_trainer.executor import Executor
 from components.embedding_trainer.options import TrainingOptions
+from components.text.features import TEXT
 
 
 class EmbeddingTrainerSpec(ComponentSpec):
-    """The types of what EmbeddingTrainer takes and gives."""
+    """The inputs, outputs and execution properties of EmbeddingTrainer."""
 
     PARAMETERS = {  # noqa: RUF012  (TFX's own form)
         **execution_properties.parameters(TrainingOptions),
         # A JSON list.
         "train_splits": ExecutionParameter(type=str),
+        "text_feature": ExecutionParameter(type=str),
         "code_digest": ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
@@ -38,10 +40,10 @@ class EmbeddingTrainerSpec(ComponentSpec):
 
 
 class EmbeddingTrainer(tfx.types.BaseComponent):
-    """Trains a text classifier round an embedding of the tokens.
+    """Trains a text classifier of two or more classes with an embedding of the tokens.
 
-    The model is an embedding, the mean over the tokens of a text, a dense layer and class
-    logits; binary or multi-class by the labels. Stock Evaluator and Pusher take it::
+    The model is an embedding, the mean over the tokens of a text, a dense layer and class logits.
+    The stock Evaluator and Pusher take it::
 
         trainer = EmbeddingTrainer(
             examples=transform.outputs["transformed_examples"],
@@ -67,18 +69,21 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
         *,
         options: TrainingOptions | None = None,
         train_splits: Sequence[str] = ("train",),
+        text_feature: str = TEXT,
     ) -> None:
-        """Checks the options and makes the component.
+        """Creates the component.
 
         Args:
             examples: Examples as Transform writes them with `components.text.preprocessing_fn`.
             transform_graph: The TransformGraph of the same Transform.
-            raw_examples: The Examples of TfdsExampleGen, which know the classes by name; without
-                them there are as many classes as the largest label among `examples` says.
-            base_model: A Model of another EmbeddingTrainer to start from.
+            raw_examples: The Examples of TfdsExampleGen, which know the names of the classes;
+                without them the labels must be 0, 1, 2 and so on without a gap.
+            base_model: A Model of another EmbeddingTrainer, for a warm start.
             options: How to train; None for the defaults.
             train_splits: The splits to train on. No other split is read, so that one kept for
                 the Evaluator has no part in when training stops.
+            text_feature: The raw feature with the text, which the model is served with; as in
+                Transform's custom_config.
 
         Raises:
             ValueError: `train_splits` is not a list of names.
@@ -94,6 +99,7 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
                 model=types.Channel(type=tfx.types.standard_artifacts.Model),
                 model_run=types.Channel(type=tfx.types.standard_artifacts.ModelRun),
                 train_splits=json.dumps(list(train_splits)),
+                text_feature=text_feature,
                 code_digest=source_digest("components.embedding_trainer.executor"),
                 **execution_properties.to_properties(options or TrainingOptions()),
             )

@@ -1,4 +1,4 @@
-"""Artifacts in, artifacts out; the work is done by plain functions."""
+"""Reads the input artifacts, calls plain functions, and writes the output artifacts."""
 
 import json
 import os
@@ -17,10 +17,12 @@ from components import execution_properties
 from components.artifacts import class_names
 from components.embedding_trainer import saved_model
 from components.embedding_trainer.input_pipeline import Examples, count_classes, read_examples
+from components.embedding_trainer.keras_settings import float32
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.options import TrainingOptions
 from components.embedding_trainer.strategy import (
     create_strategy,
+    describe_devices,
     is_chief,
     scale_learning_rate,
     wait_for_workers,
@@ -33,6 +35,7 @@ from components.text.vocabulary import read_vocabulary
 class Executor(base_executor.BaseExecutor):
     """Trains and writes the model."""
 
+    @float32()
     def Do(  # noqa: N802  (TFX's name)
         self,
         input_dict: dict[str, list[types.Artifact]],
@@ -48,7 +51,8 @@ class Executor(base_executor.BaseExecutor):
             exec_properties: The parameters of EmbeddingTrainerSpec.
 
         Raises:
-            ValueError: The examples, the vocabulary or the base model cannot be used.
+            ValueError: The examples, the vocabulary, the strategy or the base model cannot be used.
+            RuntimeError: Keras has another backend, or the workers cannot be joined.
             FloatingPointError: The loss or a weight became NaN or infinite.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -83,25 +87,20 @@ class Executor(base_executor.BaseExecutor):
         log_dir = artifact_utils.get_single_uri(output_dict["model_run"]) if chief else None
         outcome = train(build_initial, examples, options, strategy, log_dir)
         if chief:
-            # Built again outside of the strategy, so that the saved model knows nothing of it.
+            # Built again outside of the strategy, so that the SavedModel does not depend on it.
             model = build()
             model.set_weights(outcome.weights)
             artifact = artifact_utils.get_single_instance(output_dict["model"])
-            directory = path_utils.serving_model_dir(artifact.uri)
-            saved_model.save(model, transform_output, options.max_sequence_length, directory)
-            replicas = strategy.num_replicas_in_sync
-            record = {
-                "strategy": strategy_name,
-                "replicas": replicas,
-                "global_batch_size": options.batch_size * replicas,
-                "learning_rate": scale_learning_rate(options.learning_rate, replicas),
-                "embedding_dim": options.embedding_dim,
-                "hidden_units": options.hidden_units,
-                "num_classes": classes,
-                "class_names": json.dumps(names),
-                **_describe(examples, outcome),
-            }
-            _set_custom_properties(artifact, record)
+            saved_model.save(
+                model,
+                transform_output,
+                options.max_sequence_length,
+                path_utils.serving_model_dir(artifact.uri),
+                exec_properties["text_feature"],
+            )
+            properties = _describe_training(options, strategy, examples, outcome)
+            properties |= {"strategy": strategy_name, "class_names": json.dumps(names)}
+            _set_custom_properties(artifact, {**properties, "num_classes": classes})
         wait_for_workers(strategy)
 
 
@@ -124,17 +123,29 @@ def _list_files(examples: list[types.Artifact], splits: list[str]) -> list[str]:
     return files
 
 
-def _describe(examples: Examples, outcome: Outcome) -> dict[str, int | float]:
-    """Returns how many examples and epochs it took, and the accuracy if it was measured."""
-    described: dict[str, int | float] = {
+def _describe_training(
+    options: TrainingOptions,
+    strategy: tf.distribute.Strategy,
+    examples: Examples,
+    outcome: Outcome,
+) -> dict[str, int | float | str]:
+    """Returns on what and how the model was trained, and the accuracy if it was measured."""
+    replicas = strategy.num_replicas_in_sync
+    properties: dict[str, int | float | str] = {
+        "embedding_dim": options.embedding_dim,
+        "hidden_units": options.hidden_units,
+        "devices": describe_devices(strategy),
+        "replicas": replicas,
+        "global_batch_size": options.batch_size * replicas,
+        "learning_rate": scale_learning_rate(options.learning_rate, replicas),
         "training_examples": examples.training_size,
         "validation_examples": examples.validation_size,
         "epochs_run": outcome.epochs_run,
         "best_epoch": outcome.epoch,
     }
     if outcome.validation:
-        described["validation_accuracy"] = outcome.validation.accuracy
-    return described
+        properties["validation_accuracy"] = outcome.validation.accuracy
+    return properties
 
 
 def _set_custom_properties(

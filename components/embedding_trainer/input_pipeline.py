@@ -17,6 +17,7 @@
 import concurrent.futures
 import dataclasses
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.text.features import LABEL, PADDING_ID, TOKEN_IDS
+
+_LOGGER = logging.getLogger(__name__)
 
 _READ_BATCH = 1024
 _PARALLEL_FILES = 4
@@ -109,7 +112,7 @@ def read_examples(
     digests, all_lengths, all_labels = [], [np.empty(0, np.int64)], [np.empty(0, np.int32)]
     for ids, lengths, labels in batches.as_numpy_iterator():
         tokens.write(ids.tobytes())
-        digests += _hash_contents(ids, lengths, labels)
+        digests.append(_hash_contents(ids, lengths, labels))
         all_lengths.append(lengths)
         all_labels.append(labels)
     tokens.flush()
@@ -119,6 +122,12 @@ def read_examples(
     starts = np.cumsum(ordered_lengths) - ordered_lengths
     validation_size = int(np.count_nonzero(hashes < np.uint64(validation_fraction * 2.0**64)))
     _require_examples(paths, len(order), validation_size, validation_fraction)
+    _LOGGER.info(
+        "%d of %d examples (%.1f %%) are for validation.",
+        validation_size,
+        len(order),
+        100 * validation_size / len(order),
+    )
     return Examples(
         tokens,
         starts[order],
@@ -243,17 +252,17 @@ def _parse(
     return tf.cast(ids.values, tf.int32), ids.row_lengths(), tf.cast(features[LABEL], tf.int32)
 
 
-def _hash_contents(ids: np.ndarray, lengths: np.ndarray, labels: np.ndarray) -> list[bytes]:
-    """Returns a hash of 64 bits of the token ids and the label of each example."""
+def _hash_contents(ids: np.ndarray, lengths: np.ndarray, labels: np.ndarray) -> bytes:
+    """Returns a hash of the token ids and the label of each example, 8 bytes each."""
     content = memoryview(ids.tobytes())
     ends = np.cumsum(lengths) * ids.itemsize
     starts = ends - lengths * ids.itemsize
-    return [
+    return b"".join(
         hashlib.blake2b(content[start:end], digest_size=8, key=label).digest()
         for start, end, label in zip(
             starts.tolist(), ends.tolist(), map(np.int32.tobytes, labels), strict=True
         )
-    ]
+    )
 
 
 def _fill_batch(

@@ -1,4 +1,4 @@
-"""The trained model on disk: written to be served, read to go on from."""
+"""Writes the trained model as a SavedModel, and starts another model from one (warm start)."""
 
 import logging
 import os
@@ -22,23 +22,41 @@ _CHECKPOINT_KEY = "{}/.ATTRIBUTES/VARIABLE_VALUE"
 def save(
     model: keras.Model,
     transform_output: tft.TFTransformOutput,
-    max_tokens: int,
+    max_sequence_length: int,
     directory: str,
+    text_feature: str = TEXT,
 ) -> None:
     """Writes a SavedModel that needs neither Keras nor this package.
 
-    Its signatures give `probabilities`, float32 [batch, classes]: `serving_default` of
-    `examples`, serialized raw tf.Examples, string [batch], of which only the text is read;
-    `serve_text` of `text`, string [batch]; `serve_token_ids` of `token_ids`, int64
-    [batch, tokens] with PADDING_ID after the last one, which asks about single tokens too.
+    Each signature returns `probabilities`, float32 [batch, classes].
+
+    =================  ===============================================================
+    signature          takes
+    =================  ===============================================================
+    `serving_default`  `examples`, string [batch]: serialized raw tf.Examples, of which
+                       only the text is read
+    `serve_text`       `text`, string [batch]
+    `serve_token_ids`  `token_ids`, int64 [batch, tokens], padded with PADDING_ID: for
+                       single tokens, whatever the tokenizer would make of them
+    =================  ===============================================================
 
     Args:
-        model: From token ids to logits, see `model.build_model`.
-        transform_output: The transformation the model was trained behind.
-        max_tokens: Tokens after that many are cut off.
+        model: Maps token ids to logits, see `model.build_model`.
+        transform_output: The transform graph that made the training examples.
+        max_sequence_length: Number of tokens to read of a text; the rest is cut off.
         directory: Where to write; it appears when it is complete.
+        text_feature: Name of the raw feature with the text.
+
+    Raises:
+        ValueError: The transform graph has no such feature.
     """
-    raw_spec = {TEXT: transform_output.raw_feature_spec()[TEXT]}
+    raw_spec = transform_output.raw_feature_spec()
+    if text_feature not in raw_spec:
+        raise ValueError(
+            f"The raw examples have no feature {text_feature!r}; expected one of "
+            f"{sorted(raw_spec)}. Give EmbeddingTrainer the text_feature that Transform was given."
+        )
+    text_spec = raw_spec[text_feature]
     module = tf.Module()
     module.transform = transform_output.transform_features_layer()
     for name, variable in named_variables(model).items():
@@ -48,23 +66,25 @@ def save(
         return {"probabilities": tf.nn.softmax(class_logits(model(tf.cast(ids, tf.int32))))}
 
     def classify(raw_features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        # Not through Keras' __call__: Keras would trace the layer once more to save it.
+        # Not by Keras' __call__, with which Keras would trace the layer once more when saving.
         ids = tf.RaggedTensor.from_sparse(module.transform.call(raw_features)[TOKEN_IDS])
-        return classify_ids(ids[:, :max_tokens].to_tensor(PADDING_ID))
+        return classify_ids(ids[:, :max_sequence_length].to_tensor(PADDING_ID))
 
     @_signature(tf.TensorSpec([None], tf.string, name="examples"))
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return classify(tf.io.parse_example(examples, raw_spec))
+        return classify(tf.io.parse_example(examples, {text_feature: text_spec}))
 
     @_signature(tf.TensorSpec([None], tf.string, name="text"))
     def serve_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return classify({TEXT: _as_parsed(text, raw_spec[TEXT])})
+        return classify({text_feature: _as_parsed(text, text_spec)})
 
     @_signature(tf.TensorSpec([None, None], tf.int64, name="token_ids"))
     def serve_token_ids(token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        return classify_ids(token_ids[:, :max_tokens])
+        return classify_ids(token_ids[:, :max_sequence_length])
 
     temporary = f"{directory.rstrip('/')}.incomplete"
+    if tf.io.gfile.exists(temporary):  # Of a run that was killed; its assets would stay.
+        tf.io.gfile.rmtree(temporary)
     tf.saved_model.save(
         module,
         temporary,
@@ -78,18 +98,18 @@ def save(
 
 
 def warm_start(model: keras.Model, vocabulary: Sequence[str], directory: str) -> None:
-    """Gives a model the weights of a saved one.
+    """Starts a model from the weights of a saved one.
 
-    It takes the embedding's rows of padding, of unknown tokens and of every token that both
-    vocabularies have, and the weights of the dense layers as far as these have the same shape.
+    Copied are the embedding's rows for padding, for unknown tokens and for each token that both
+    vocabularies have, and those kernels and biases of the dense layers that have the same shape.
 
     Args:
-        model: What `model.build_model` returned.
-        vocabulary: Its tokens.
-        directory: What `save` wrote.
+        model: Made by `model.build_model`.
+        vocabulary: The tokens of the model.
+        directory: SavedModel that `save` wrote.
 
     Raises:
-        ValueError: Something else is in the directory, or its embedding has another dimension.
+        ValueError: The directory holds something else, or an embedding of another dimension.
     """
     variables = named_variables(model)
     base = _read_weights(directory, variables)
@@ -115,7 +135,7 @@ def warm_start(model: keras.Model, vocabulary: Sequence[str], directory: str) ->
         if name != "embedding" and variable.shape == base[name].shape:
             variable.assign(base[name])
     _LOGGER.info(
-        "Took over %d of %d tokens from the base model %s.",
+        "Warm start: %d of %d tokens have their vectors from %s.",
         len(shared),
         len(vocabulary),
         directory,
@@ -134,13 +154,13 @@ def _read_weights(directory: str, names: Iterable[str]) -> dict[str, np.ndarray]
         return {name: checkpoint.get_tensor(_CHECKPOINT_KEY.format(name)) for name in names}
     except (tf.errors.OpError, ValueError) as error:
         raise ValueError(
-            f"{directory}: expected a model that EmbeddingTrainer has written as base_model, with "
+            f"{directory}: expected a base_model written by EmbeddingTrainer, with "
             f"the variables {', '.join(names)}: {error}"
         ) from error
 
 
 def _as_parsed(text: tf.Tensor, spec: Any) -> Any:
-    """Gives strings, [batch], the form that parsing by the feature specification gives them."""
+    """Returns strings, [batch], in the form in which tf.Examples are parsed by a specification."""
     if isinstance(spec, tf.io.VarLenFeature):
         return tf.RaggedTensor.from_tensor(text[:, None]).to_sparse()
     return tf.reshape(text, [-1, *spec.shape])

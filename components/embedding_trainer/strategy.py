@@ -1,13 +1,14 @@
-"""Where the training runs: on one device, several of one machine, several machines, a TPU."""
+"""Distribution strategies: one device, the GPUs of one machine, several machines, a TPU."""
 
 import json
+import math
 import os
 
 import tensorflow as tf
 
 
 def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
-    """Makes a distribution strategy.
+    """Creates a distribution strategy.
 
     Call it before anything else in the process uses TensorFlow: a multi-worker cluster cannot be
     joined later.
@@ -21,7 +22,8 @@ def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
         The name of the strategy, never 'auto', and the strategy.
 
     Raises:
-        ValueError: TF_CONFIG is not valid, or missing for 'multi_worker_mirrored'.
+        ValueError: There are no devices for 'mirrored', or TF_CONFIG is not valid, or missing for
+            'multi_worker_mirrored'.
         RuntimeError: The process has used TensorFlow before it could join the cluster.
     """
     if name == "auto":
@@ -31,24 +33,34 @@ def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
     if name == "multi_worker_mirrored":
         return name, _join_workers()
     if name == "mirrored":
-        return name, tf.distribute.MirroredStrategy()
+        return name, _mirror()
     gpu = tf.config.list_physical_devices("GPU")
     return name, tf.distribute.OneDeviceStrategy("/gpu:0" if gpu else "/cpu:0")
 
 
 def scale_learning_rate(learning_rate: float, replicas: int) -> float:
-    """Returns the learning rate for a number of replicas: it grows in proportion to them.
+    """Returns Adam's learning rate for a number of replicas: it grows with their square root.
 
-    The linear scaling rule of Goyal et al. 2017, "Accurate, Large Minibatch SGD: Training
-    ImageNet in 1 Hour" (arXiv:1706.02677). The batch size is given for one replica, so that the
-    global batch grows with the replicas and there are fewer steps an epoch; with k times the
-    learning rate one step then goes about as far as k steps on one replica.
+    The batch size is given for one replica, so that k replicas take k times fewer steps an epoch.
+    With adaptive gradients the square root of k makes up for that (Malladi et al. 2022, "On the
+    SDEs and Scaling Rules for Adaptive Gradient Algorithms", arXiv:2205.10287); the linear rule of
+    Goyal et al. 2017 holds for plain SGD.
 
     Args:
         learning_rate: The learning rate for one replica.
         replicas: The number of replicas of all workers.
     """
-    return learning_rate * replicas
+    return learning_rate * math.sqrt(replicas)
+
+
+def describe_devices(strategy: tf.distribute.Strategy) -> str:
+    """Returns how many devices of which kind train, such as '2 GPU (Tesla T4)'."""
+    kind = strategy.extended.worker_devices[0].rpartition("device:")[2].partition(":")[0]
+    described = f"{strategy.num_replicas_in_sync} {kind}"
+    if kind != "GPU":
+        return described
+    details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    return f"{described} ({details.get('device_name', 'unknown')})"
 
 
 def local_replicas(strategy: tf.distribute.Strategy) -> range:
@@ -80,6 +92,17 @@ def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
             return strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)
 
         meet()
+
+
+def _mirror() -> tf.distribute.Strategy:
+    cpus = tf.config.list_logical_devices("CPU")  # Several only where a program has split them.
+    if not tf.config.list_physical_devices("GPU") and len(cpus) < 2:
+        raise ValueError(
+            "strategy is 'mirrored', but TensorFlow finds no GPU here; expected at least one. "
+            "Install TensorFlow with CUDA (pip install 'tensorflow[and-cuda]') and NVIDIA's "
+            "driver, or choose the strategy 'auto' to train on the CPU."
+        )
+    return tf.distribute.MirroredStrategy()
 
 
 def _detect() -> str:

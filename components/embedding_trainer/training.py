@@ -195,7 +195,7 @@ def _require_finite(
     epoch: int, loss: float, weights: list[np.ndarray], options: TrainingOptions, replicas: int
 ) -> None:
     # The last step of an epoch can break the weights after its loss was taken.
-    if all(np.isfinite(numbers).all() for numbers in (loss, *weights)):
+    if np.isfinite(loss) and all(np.isfinite(numbers).all() for numbers in weights):
         return
     raise FloatingPointError(
         f"The training diverged in epoch {epoch} with a loss of {loss}; expected the loss and all "

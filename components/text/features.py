@@ -10,7 +10,8 @@ V + 1      any token that is not in the vocabulary
 =========  =======================================================================
 """
 
-# Features of the examples: before Transform TEXT and LABEL, after it TOKEN_IDS and LABEL.
+# Features of the examples: before Transform TEXT and LABEL, unless its custom_config names others;
+# after it TOKEN_IDS and LABEL.
 TEXT = "text"
 LABEL = "label"
 TOKEN_IDS = "token_ids"

@@ -1,12 +1,14 @@
-"""Options of the vocabulary; importable without TensorFlow."""
+"""Options of the preprocessing; importable without TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictInt, StrictStr
 from pydantic.dataclasses import dataclass
+
+from components.text.features import LABEL, TEXT
 
 
 @dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True))
@@ -23,8 +25,18 @@ class VocabularyOptions:
     frequency_threshold: Annotated[StrictInt, Field(ge=1)] = 1
     """Occurrences in the training examples that a token needs to be in the vocabulary."""
 
+
+@dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True))
+class PreprocessingOptions(VocabularyOptions):
+    """Chooses the features too, for examples that do not come from TfdsExampleGen."""
+
+    text_feature: Annotated[StrictStr, Field(min_length=1)] = TEXT
+    """Feature with the text, one string in every example."""
+    label_feature: Annotated[StrictStr, Field(min_length=1)] = LABEL
+    """Feature with the class, one integer in every example: 0, 1, 2 and so on."""
+
     @classmethod
-    def from_custom_config(cls, custom_config: Mapping[str, Any]) -> "VocabularyOptions":
+    def from_custom_config(cls, custom_config: Mapping[str, Any]) -> "PreprocessingOptions":
         """Reads the `custom_config` of a Transform component.
 
         Args:
@@ -35,13 +47,13 @@ class VocabularyOptions:
             The validated options.
 
         Raises:
-            ValueError: A key is unknown or a value is out of range.
+            ValueError: A key is unknown, or a value has another type or is out of range.
         """
         values = {key: value for key, value in custom_config.items() if key != "code_digest"}
-        unknown = values.keys() - {field.name for field in dataclasses.fields(cls)}
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(values.keys() - known)
         if unknown:
             raise ValueError(
-                f"custom_config has the unknown keys {sorted(unknown)}; expected some of "
-                f"{[field.name for field in dataclasses.fields(cls)]}."
+                f"custom_config has the unknown keys {unknown}; expected some of {known}."
             )
         return cls(**values)

@@ -6,8 +6,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.text.features import FIRST_TOKEN_ID, LABEL, TEXT, TOKEN_IDS
-from components.text.options import VocabularyOptions
+from components.text.features import FIRST_TOKEN_ID, LABEL, TOKEN_IDS
+from components.text.options import PreprocessingOptions
 from components.text.tokenizers import split_subwords, split_words
 from components.text.vocabulary import learn_vocabulary
 
@@ -24,19 +24,27 @@ def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
         )
 
     Args:
-        inputs: TEXT (string) and LABEL (integer) with one value in every example, as tensors of
-            shape [batch] or [batch, 1] or as sparse tensors.
-        custom_config: Fields of `VocabularyOptions`.
+        inputs: The raw features as tensors of shape [batch] or [batch, 1] or as sparse tensors.
+            Those of the text (string) and of the label (integer) are used, each with one value in
+            every example.
+        custom_config: Fields of `PreprocessingOptions`.
 
     Returns:
         TOKEN_IDS, an int64 SparseTensor [batch, tokens of the longest text], and LABEL, int64
         [batch]. `components.text.features` tells what the ids mean.
 
     Raises:
-        ValueError: custom_config is refused, or a feature has several values in an example.
+        ValueError: custom_config is refused, or a feature is missing, has another type or has
+            several values in an example.
     """
-    options = VocabularyOptions.from_custom_config(custom_config)
-    tokens = split_words(_one_value(inputs[TEXT], TEXT))
+    options = PreprocessingOptions.from_custom_config(custom_config)
+    text = _choose(inputs, "text_feature", options.text_feature)
+    label = _choose(inputs, "label_feature", options.label_feature)
+    _require(text.dtype == tf.string, options.text_feature, text, "strings")
+    _require(
+        label.dtype.is_integer, options.label_feature, label, "integers from 0 on, the classes"
+    )
+    tokens = split_words(_one_value(text, options.text_feature))
     if options.tokenizer == "subwords":
         tokens = split_subwords(tokens, options.top_k)
     vocabulary = learn_vocabulary(tokens.flat_values, options)
@@ -46,8 +54,25 @@ def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
     ranks = tft.apply_vocabulary(tokens, vocabulary.tokens, num_oov_buckets=1)
     return {
         TOKEN_IDS: (ranks + FIRST_TOKEN_ID).to_sparse(),
-        LABEL: tf.cast(_one_value(inputs[LABEL], LABEL), tf.int64),
+        LABEL: tf.cast(_one_value(label, options.label_feature), tf.int64),
     }
+
+
+def _choose(inputs: Mapping[str, Any], option: str, name: str) -> tf.Tensor | tf.SparseTensor:
+    if name not in inputs:
+        raise ValueError(
+            f"The examples have no feature {name!r}; expected one of {sorted(inputs)}. Name it as "
+            f"{option!r} in Transform's custom_config."
+        )
+    return inputs[name]
+
+
+def _require(is_fit: bool, name: str, feature: tf.Tensor | tf.SparseTensor, expected: str) -> None:
+    if not is_fit:
+        raise ValueError(
+            f"The feature {name!r} holds {feature.dtype.name}; expected {expected}. Convert it "
+            "before Transform, or name another feature in Transform's custom_config."
+        )
 
 
 def _one_value(feature: tf.Tensor | tf.SparseTensor, name: str) -> tf.Tensor:

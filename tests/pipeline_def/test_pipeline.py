@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 import json
 import pathlib
@@ -14,7 +15,7 @@ from components import execution_properties
 from components.code_digest import source_digest
 from components.embedding_trainer.options import TrainingOptions
 from components.projector_exporter.options import ExportOptions
-from components.text.options import VocabularyOptions
+from components.text.options import PreprocessingOptions
 from pipeline_def.config import PipelineConfig
 from pipeline_def.pipeline import DeploymentTarget, create_pipeline
 from tests.pipelines import PROJECT
@@ -82,7 +83,8 @@ def test_options_reach_their_component(config: PipelineConfig, pipeline: tfx.dsl
     assert execution_properties.from_properties(ExportOptions, exported) == config.projection
     assert (exported["run_prefix"], exported["publish_dir"]) == ("own", "/srv/tensorboard")
     given = json.loads(properties(pipeline, "Transform")["custom_config"])
-    assert VocabularyOptions.from_custom_config(given) == config.vocabulary
+    expected = PreprocessingOptions(**dataclasses.asdict(config.vocabulary))
+    assert PreprocessingOptions.from_custom_config(given) == expected
 
 
 def test_the_bounds_reach_evaluator(pipeline: tfx.dsl.Pipeline) -> None:

@@ -47,12 +47,21 @@ def test_the_outputs_of_an_execution_are_neither_its_inputs_nor_anothers() -> No
             "3,000 train, 1,000 eval",
         ),
         ([artifact("Examples")], ""),
-        ([artifact("Model", epochs_run=7)], "7 epochs"),
+        ([artifact("Model", epochs_run=7, devices="1 CPU")], "7 epochs on 1 CPU"),
         (
-            [artifact("Model", epochs_run=7, validation_accuracy=0.87654)],
-            "7 epochs, validation accuracy 0.877",
+            [
+                artifact(
+                    "Model",
+                    epochs_run=7,
+                    devices="2 GPU (Tesla T4)",
+                    training_examples=8900,
+                    validation_examples=1100,
+                    validation_accuracy=0.87654,
+                )
+            ],
+            "7 epochs on 2 GPU (Tesla T4), accuracy 0.877 on 1,100 validation examples (11.0%)",
         ),
-        ([artifact("ModelRun"), artifact("Model", epochs_run=1)], "1 epochs"),
+        ([artifact("ModelRun"), artifact("Model", epochs_run=1, devices="x")], "1 epochs on x"),
         ([artifact("ModelBlessing", blessed=1)], "blessed"),
         ([artifact("ModelBlessing", blessed=0)], "not blessed"),
         ([artifact("ModelBlessing")], "not blessed"),

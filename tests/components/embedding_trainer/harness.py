@@ -1,5 +1,6 @@
 """Runs the executor on transformed examples: here, or as a script in a process of its own."""
 
+import glob
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from tfx.types import artifact_utils, channel_utils
 
 from components.embedding_trainer.component import EmbeddingTrainer
 from components.embedding_trainer.executor import Executor
+from components.embedding_trainer.input_pipeline import Examples, read_examples
 from components.embedding_trainer.options import TrainingOptions
 from components.text.features import LABEL, TEXT
 from components.text.preprocessing import preprocessing_fn
@@ -31,6 +33,7 @@ def write_transformed(
     texts: Sequence[str],
     labels: Sequence[int],
     text_spec: Any = _ONE_STRING,
+    **custom_config: Any,
 ) -> str:
     """Writes what TFX's Transform would, as `directory`/graph and `directory`/examples.
 
@@ -39,23 +42,25 @@ def write_transformed(
         texts: The reviews.
         labels: Their classes.
         text_spec: The feature specification of the raw text.
+        **custom_config: Of Transform.
 
     Returns:
         The directory.
     """
+    text_feature = custom_config.get("text_feature", TEXT)
     raw_spec = {
-        TEXT: text_spec,
+        text_feature: text_spec,
         LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(raw_spec))
     rows = [
-        {TEXT: review if text_spec is _ONE_STRING else [review], LABEL: label}
+        {text_feature: review if text_spec is _ONE_STRING else [review], LABEL: label}
         for review, label in zip(texts, labels, strict=True)
     ]
     graph = os.path.join(directory, "graph")
     with tft_beam.Context(temp_dir=os.path.join(directory, "tmp")):
         analyze_and_transform = tft_beam.AnalyzeAndTransformDataset(
-            lambda inputs: preprocessing_fn(inputs, {})
+            lambda inputs: preprocessing_fn(inputs, custom_config)
         )
         (transformed, _), transform_fn = (rows, metadata) | analyze_and_transform
         transform_fn | tft_beam.WriteTransformFn(graph)
@@ -91,7 +96,9 @@ def execute(
     *,
     class_names: Sequence[str] | None = None,
     base_model: str | None = None,
+    splits: Sequence[str] = ("train",),
     train_splits: Sequence[str] = ("train",),
+    text_feature: str = TEXT,
     **options: Any,
 ) -> Any:
     """Runs the executor with the component's execution properties.
@@ -101,14 +108,16 @@ def execute(
         output: Where to write the artifacts, as `output`/model and `output`/model_run.
         class_names: What TfdsExampleGen knows of the classes; None to leave its examples out.
         base_model: The uri of a Model artifact.
+        splits: The splits of the examples.
         train_splits: The splits to train on.
+        text_feature: The raw feature with the text.
         **options: Fields of TrainingOptions.
 
     Returns:
         The Model artifact.
     """
     examples = artifact(standard_artifacts.Examples, os.path.join(data, "examples"))
-    examples.split_names = artifact_utils.encode_split_names(["train"])
+    examples.split_names = artifact_utils.encode_split_names(list(splits))
     inputs = {
         "examples": [examples],
         "transform_graph": [
@@ -125,6 +134,7 @@ def execute(
         **{key: channel_utils.as_channel(artifacts) for key, artifacts in inputs.items()},
         options=TrainingOptions(**options),
         train_splits=train_splits,
+        text_feature=text_feature,
     )
     model = artifact(standard_artifacts.Model, os.path.join(output, "model"))
     model_run = artifact(standard_artifacts.ModelRun, os.path.join(output, "model_run"))
@@ -136,6 +146,34 @@ def execute(
 def serving_directory(model: Any) -> str:
     """Returns where the SavedModel of a Model artifact is."""
     return os.path.join(model.uri, "Format-Serving")
+
+
+def serve(directory: str, texts: Sequence[str]) -> np.ndarray:
+    """Returns the probabilities that `serve_text` of a SavedModel gives texts."""
+    signature = tf.saved_model.load(directory).signatures["serve_text"]
+    return signature(text=tf.constant(texts))["probabilities"].numpy()
+
+
+def vocabulary(data: str) -> list[str]:
+    """Returns the vocabulary of what `write_transformed` wrote."""
+    path = os.path.join(data, "graph", "transform_fn", "assets", "vocabulary")
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+def read(data: str, validation_fraction: float = 0.1, max_sequence_length: int = 100) -> Examples:
+    """Reads the examples of what `write_transformed` wrote."""
+    return read_examples(
+        glob.glob(os.path.join(data, "examples", "Split-train", "*")),
+        transform_output(data).transformed_feature_spec(),
+        max_sequence_length=max_sequence_length,
+        validation_fraction=validation_fraction,
+    )
+
+
+def transform_output(data: str) -> tft.TFTransformOutput:
+    """Opens the graph of what `write_transformed` wrote."""
+    return tft.TFTransformOutput(os.path.join(data, "graph"))
 
 
 def weights(model: Any) -> dict[str, np.ndarray]:
@@ -159,7 +197,8 @@ def _main(arguments: str) -> None:
     device = tf.config.LogicalDeviceConfiguration()
     tf.config.set_logical_device_configuration(cpu, [device] * options.pop("cpus", 1))
     model = execute(**options)
-    properties = {"strategy", "replicas", "global_batch_size", "learning_rate", "epochs_run"}
+    properties = {"strategy", "devices", "replicas", "global_batch_size", "learning_rate"}
+    properties |= {"epochs_run"}
     if os.path.exists(model.uri):
         print(json.dumps({name: model.get_custom_property(name) for name in sorted(properties)}))
 

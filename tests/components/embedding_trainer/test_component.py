@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 import pathlib
 from typing import Any
@@ -28,17 +29,11 @@ def test_every_option_and_the_code_are_recorded() -> None:
     )
 
     assert component.exec_properties == {
-        "embedding_dim": 16,
-        "hidden_units": 16,
-        "epochs": 10,
-        "batch_size": 128,
+        **dataclasses.asdict(TrainingOptions()),
         "learning_rate": 1.0,
-        "seed": 0,
         "strategy": "mirrored",
-        "max_sequence_length": 1024,
-        "validation_fraction": 0.1,
-        "early_stopping_patience": 1,
         "train_splits": '["train", "more"]',
+        "text_feature": "text",
         "code_digest": mock.ANY,
     }
     assert isinstance(component.exec_properties["learning_rate"], float)
@@ -71,6 +66,7 @@ def test_splits_that_are_no_list_of_names_are_refused(train_splits: Any, message
         "components.artifacts",
         "components.embedding_trainer.executor",
         "components.embedding_trainer.input_pipeline",
+        "components.embedding_trainer.keras_settings",
         "components.embedding_trainer.model",
         "components.embedding_trainer.saved_model",
         "components.embedding_trainer.strategy",

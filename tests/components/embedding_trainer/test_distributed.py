@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import pathlib
 import socket
@@ -67,13 +68,14 @@ def test_two_replicas_train_what_one_device_trains_with_the_same_global_batch(
         two_classes,
         str(tmp_path / "one"),
         strategy="one_device",
-        **{**OPTIONS, "batch_size": 16, "learning_rate": 0.02},
+        **{**OPTIONS, "batch_size": 16, "learning_rate": 0.01 * math.sqrt(2)},
     )
 
     assert properties == {
+        "devices": "2 CPU",
         "epochs_run": 2,
         "global_batch_size": 16,
-        "learning_rate": pytest.approx(0.02),
+        "learning_rate": pytest.approx(0.01 * math.sqrt(2)),
         "replicas": 2,
         "strategy": "mirrored",
     }
@@ -101,9 +103,10 @@ def test_the_chief_of_two_workers_alone_writes_the_model(
     chief, other = [_finish(process) for process in processes]
 
     assert json.loads(chief) == {
+        "devices": "2 CPU",
         "epochs_run": 2,
         "global_batch_size": 2,
-        "learning_rate": pytest.approx(0.02),
+        "learning_rate": pytest.approx(0.01 * math.sqrt(2)),
         "replicas": 2,
         "strategy": "multi_worker_mirrored",
     }

@@ -4,15 +4,12 @@ import pathlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorboard.backend.event_processing import event_accumulator
 
-from components.text.features import FIRST_TOKEN_ID, LABEL, TOKEN_IDS
+from components.text.features import LABEL, TOKEN_IDS
 
 from . import harness
 
@@ -23,236 +20,176 @@ FAST: dict[str, Any] = {
     "epochs": 4,
 }
 
-# Nothing but TensorFlow: neither Keras nor tf.Transform nor this project.
+# Nothing but TensorFlow for words, and its text operations for subwords: neither Keras nor
+# tf.Transform nor this project.
 SERVE = """
 import json, sys
 import tensorflow as tf
-directory, *texts = sys.argv[1:]
-signatures = tf.saved_model.load(directory).signatures
-examples = []
-for text in texts:
-    example = tf.train.Example()
-    example.features.feature['text'].bytes_list.value.append(text.encode())
-    examples.append(example.SerializeToString())
-print(json.dumps([
-    signatures['serve_text'](text=tf.constant(texts))['probabilities'].numpy().tolist(),
-    signatures['serving_default'](examples=tf.constant(examples))['probabilities'].numpy().tolist(),
-]))
+print(json.dumps([name for name in ("tensorflow_text", "components") if name in sys.modules]))
+words, subwords, text = sys.argv[1:]
+for directory in (words, subwords):
+    serve = tf.saved_model.load(directory).signatures["serve_text"]
+    print(json.dumps(serve(text=tf.constant([text]))["probabilities"].numpy().tolist()))
+    import tensorflow_text
 """
 
 
-def serve_in_a_fresh_process(model: object, texts: Sequence[str]) -> np.ndarray:
-    """Returns the probabilities of both signatures, [2, texts, classes]."""
-    directory = harness.serving_directory(model)
-    command = [sys.executable, "-c", SERVE, directory, *texts]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
-    return np.array(json.loads(result.stdout.splitlines()[-1]))
-
-
 @pytest.mark.slow
-def test_two_classes_are_learned_and_served(two_classes: str, tmp_path: pathlib.Path) -> None:
-    model = harness.execute(two_classes, str(tmp_path), **FAST)
-
-    texts = ["We saw a GREAT, nice film", "The plot: awful<br />bad", "", "never heard of"]
-    by_text, by_example = serve_in_a_fresh_process(model, texts)
-    np.testing.assert_allclose(by_text, by_example, rtol=1e-6)
-    np.testing.assert_allclose(by_text.sum(axis=1), 1, rtol=1e-6)
-    assert by_text[0, 1] > 0.9
-    assert by_text[1, 0] > 0.9
-    assert np.isfinite(by_text).all()
-    assert os.listdir(model.uri) == ["Format-Serving"]
-
-
-@pytest.mark.slow
-def test_single_tokens_are_served_by_id(two_classes: str, tmp_path: pathlib.Path) -> None:
-    model = harness.execute(two_classes, str(tmp_path), max_sequence_length=3, **FAST)
-    words = ["good", "awful", "scene"]
-    vocabulary = _vocabulary(two_classes)
-    ids = np.array([vocabulary.index(word) for word in words]) + FIRST_TOKEN_ID
-
-    serve = tf.saved_model.load(harness.serving_directory(model)).signatures["serve_token_ids"]
-    by_id = serve(token_ids=tf.constant(ids[:, None], tf.int64))["probabilities"].numpy()
-
-    by_text, _ = serve_in_a_fresh_process(model, [*words, "good awful awful"])
-    np.testing.assert_allclose(by_id, by_text[:3], rtol=1e-6)
-    good, awful, _ = ids
-    rows = tf.constant([[good, awful, awful, good, good], [good, 0, 0, 0, 0], [0] * 5], tf.int64)
-    padded = serve(token_ids=rows)["probabilities"].numpy()
-    np.testing.assert_allclose(padded[:2], [by_text[3], by_text[0]], rtol=1e-6)
-    assert np.isfinite(padded).all()
-
-
-@pytest.mark.slow
-def test_a_class_that_no_training_example_has_is_served(
-    two_classes: str, tmp_path: pathlib.Path
+def test_models_of_words_and_of_subwords_are_learned_and_served_in_a_fresh_process(
+    two_classes: str, subwords: str, tmp_path: pathlib.Path
 ) -> None:
-    names = ["neg", "pos", "mixed"]
-    model = harness.execute(two_classes, str(tmp_path), class_names=names, **FAST)
+    models = [
+        harness.execute(two_classes, str(tmp_path / "words"), **FAST),
+        harness.execute(subwords, str(tmp_path / "subwords"), text_feature="review", **FAST),
+    ]
 
-    by_text, _ = serve_in_a_fresh_process(model, ["good film"])
-    assert by_text.shape == (1, 3)
-    assert by_text[0].argmax() == 1
-    assert json.loads(model.get_string_custom_property("class_names")) == names
-
-
-@pytest.mark.slow
-def test_three_classes_are_learned_and_recorded(three_classes: str, tmp_path: pathlib.Path) -> None:
-    model = harness.execute(three_classes, str(tmp_path), **{**FAST, "epochs": 8})
-
-    by_text, _ = serve_in_a_fresh_process(model, ["poor film", "nice plot", "average actor"])
-    assert by_text.argmax(axis=1).tolist() == [0, 1, 2]
-    assert model.get_string_custom_property("strategy") == "one_device"
-    assert model.get_int_custom_property("replicas") == 1
-    assert model.get_int_custom_property("global_batch_size") == 16
-    assert model.get_float_custom_property("learning_rate") == pytest.approx(0.02)
-    assert model.get_int_custom_property("num_classes") == 3
-    assert 1 <= model.get_int_custom_property("epochs_run") <= 8
-    assert model.get_float_custom_property("validation_accuracy") > 0.9
+    # The word "actors" is in no text, its pieces are.
+    text = "We saw GREAT, nice<br />actors"
+    directories = [harness.serving_directory(model) for model in models]
+    command = [sys.executable, "-c", SERVE, *directories, text]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    assert result.returncode == 0, result.stderr
+    loaded, *served = map(json.loads, result.stdout.splitlines()[-3:])
+    assert loaded == []
+    for directory, probabilities in zip(directories, served, strict=True):
+        np.testing.assert_allclose(probabilities, harness.serve(directory, [text]), rtol=1e-6)
+        good, bad, empty = harness.serve(directory, ["a nice film", "Awful!", ""])
+        assert good[1] > 0.8
+        assert bad[0] > 0.8
+        assert np.isfinite(empty).all()
+    assert [os.listdir(model.uri) for model in models] == [["Format-Serving"]] * 2
 
 
-def test_tensorboard_shows_every_epoch(two_classes: str, tmp_path: pathlib.Path) -> None:
-    options = {**FAST, "epochs": 2, "early_stopping_patience": 0}
-
-    harness.execute(two_classes, str(tmp_path), **options)
-
-    for run in ("train", "validation"):
-        events = event_accumulator.EventAccumulator(
-            str(tmp_path / "model_run" / run), {event_accumulator.TENSORS: 0}
-        ).Reload()
-        assert [event.step for event in events.Tensors("epoch_loss")] == [1, 2]
-        assert [event.step for event in events.Tensors("epoch_accuracy")] == [1, 2]
-
-
-def test_the_same_seed_gives_the_same_weights(two_classes: str, tmp_path: pathlib.Path) -> None:
-    options = {**FAST, "epochs": 1}
-
-    first, again, other = (
-        harness.weights(harness.execute(two_classes, str(tmp_path / name), seed=seed, **options))
-        for name, seed in (("first", 3), ("again", 3), ("other", 4))
-    )
-
-    for name, values in first.items():
-        np.testing.assert_array_equal(values, again[name])
-    assert not np.array_equal(first["embedding"], other["embedding"])
-
-
-def test_training_stops_with_the_weights_of_the_best_epoch(
-    two_classes: str, tmp_path: pathlib.Path
-) -> None:
-    options = {**FAST, "learning_rate": 0.3, "seed": 1}
-    stopped = harness.execute(two_classes, str(tmp_path / "stopped"), **{**options, "epochs": 50})
-    best = stopped.get_int_custom_property("best_epoch")
-
-    exact = harness.execute(two_classes, str(tmp_path / "exact"), **{**options, "epochs": best})
-
-    assert best < stopped.get_int_custom_property("epochs_run") < 50
-    expected = harness.weights(exact)
-    for name, values in harness.weights(stopped).items():
-        np.testing.assert_array_equal(values, expected[name])
-
-
-def test_a_base_model_gives_its_words_to_another_vocabulary(
-    two_classes: str, three_classes: str, tmp_path: pathlib.Path
-) -> None:
-    base = harness.execute(two_classes, str(tmp_path / "base"), **FAST)
-
-    # A learning rate that changes nothing visible, and three classes instead of two.
+def test_what_was_trained_is_recorded(three_classes: str, tmp_path: pathlib.Path) -> None:
+    names = ["neg", "pos", "mixed", "none"]
     model = harness.execute(
         three_classes,
-        str(tmp_path / "next"),
-        base_model=base.uri,
-        **{**FAST, "learning_rate": 1e-9, "epochs": 1},
+        str(tmp_path),
+        class_names=names,
+        embedding_dim=3,
+        hidden_units=5,
+        **{**FAST, "epochs": 8},
     )
 
-    before, after = harness.weights(base), harness.weights(model)
-    base_words, words = (_vocabulary(data) for data in (two_classes, three_classes))
-    assert len(words) == len(base_words) + 3 and words[: len(base_words)] != base_words
-    for row, word in enumerate(words, FIRST_TOKEN_ID):
-        if word in base_words:
-            base_row = base_words.index(word) + FIRST_TOKEN_ID
-            np.testing.assert_allclose(
-                after["embedding"][row], before["embedding"][base_row], atol=1e-6
-            )
-    np.testing.assert_allclose(after["embedding"][-1], before["embedding"][-1], atol=1e-6)
-    np.testing.assert_allclose(after["hidden_kernel"], before["hidden_kernel"], atol=1e-6)
-    assert after["logits_kernel"].shape == (16, 3)
+    found = {
+        name: model.get_custom_property(name) for name in model.mlmd_artifact.custom_properties
+    }
+    training, validation = found.pop("training_examples"), found.pop("validation_examples")
+    best, last = found.pop("best_epoch"), found.pop("epochs_run")
+    assert found.pop("validation_accuracy") > 0.9
+    assert found.pop("learning_rate") == pytest.approx(0.02)
+    assert found == {
+        "strategy": "one_device",
+        "devices": "1 CPU",
+        "replicas": 1,
+        "global_batch_size": 16,
+        "embedding_dim": 3,
+        "hidden_units": 5,
+        "num_classes": 4,
+        "class_names": json.dumps(names),
+    }
+    assert training + validation == 300
+    assert 10 < validation < 60
+    assert last == min(best + 1, 8)
+    # A class that no example has is served, too.
+    probabilities = harness.serve(
+        harness.serving_directory(model), ["poor film", "nice plot", "average actor"]
+    )
+    assert probabilities.shape == (3, 4)
+    assert probabilities.argmax(axis=1).tolist() == [0, 1, 2]
+    weights = harness.weights(model)
+    assert weights["embedding"].shape[1] == 3
+    assert weights["hidden_kernel"].shape == (3, 5)
 
 
-def test_a_base_model_that_does_not_fit_is_refused(
+def test_texts_are_cut_at_the_longest_sequence_in_training_and_in_serving(
     two_classes: str, tmp_path: pathlib.Path
 ) -> None:
-    base = harness.execute(two_classes, str(tmp_path / "base"), **{**FAST, "epochs": 1})
-    other = tf.Module()
-    tf.saved_model.save(other, str(tmp_path / "other" / "Format-Serving"))
-
-    with pytest.raises(ValueError, match=r"16\); .*8 columns\. Set embedding_dim"):
-        harness.execute(
-            two_classes, str(tmp_path / "next"), base_model=base.uri, embedding_dim=8, **FAST
+    rows: list[dict[str, Any]] = [
+        {TOKEN_IDS: [1 + index % 5, 2, 3], LABEL: index % 2} for index in range(40)
+    ]
+    longer = [
+        {**row, TOKEN_IDS: [*row[TOKEN_IDS], 4 + index % 9]} for index, row in enumerate(rows)
+    ]
+    models = []
+    for name, of_one in (("cut", rows), ("longer", longer)):
+        os.makedirs(tmp_path / name)
+        os.symlink(os.path.join(two_classes, "graph"), tmp_path / name / "graph")
+        harness.write_examples(str(tmp_path / name), of_one)
+        options = {**FAST, "max_sequence_length": 3, "validation_fraction": 0}
+        output = str(tmp_path / name / "output")
+        models.append(
+            harness.execute(str(tmp_path / name), output, early_stopping_patience=0, **options)
         )
-    with pytest.raises(ValueError, match="expected a model that EmbeddingTrainer has written"):
+
+    cut, longer_weights = map(harness.weights, models)
+    for name, values in cut.items():
+        np.testing.assert_array_equal(values, longer_weights[name])
+    served = harness.serve(
+        harness.serving_directory(models[0]), ["good awful bad nice", "good awful bad"]
+    )
+    np.testing.assert_array_equal(*served)
+
+
+def test_a_base_model_is_the_start(two_classes: str, tmp_path: pathlib.Path) -> None:
+    base = harness.execute(two_classes, str(tmp_path / "base"), **FAST)
+
+    # A learning rate at which no weight moves visibly.
+    options = {**FAST, "learning_rate": 1e-9, "epochs": 1}
+    model = harness.execute(two_classes, str(tmp_path / "next"), base_model=base.uri, **options)
+
+    expected = harness.weights(base)
+    for name, values in harness.weights(model).items():
+        np.testing.assert_allclose(values, expected[name], atol=1e-6, err_msg=name)
+
+
+def test_only_the_named_splits_are_trained_on(two_classes: str, tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(os.path.join(two_classes, "examples"), data / "examples")
+    os.symlink(os.path.join(two_classes, "graph"), data / "graph")
+    shutil.copytree(data / "examples" / "Split-train", data / "examples" / "Split-more")
+    splits = ["train", "more"]
+    options = {**FAST, "epochs": 1}
+
+    one, both = (
         harness.execute(
-            two_classes, str(tmp_path / "last"), base_model=str(tmp_path / "other"), **FAST
+            str(data),
+            str(tmp_path / str(count)),
+            splits=splits,
+            train_splits=splits[:count],
+            **options,
         )
-
-
-def test_without_validation_every_epoch_is_run(two_classes: str, tmp_path: pathlib.Path) -> None:
-    options = {**FAST, "validation_fraction": 0, "early_stopping_patience": 0, "epochs": 2}
-
-    model = harness.execute(two_classes, str(tmp_path), **options)
-
-    assert model.get_int_custom_property("epochs_run") == 2
-    assert model.get_int_custom_property("training_examples") == 300
-    assert not model.has_custom_property("validation_accuracy")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "text_spec", [tf.io.VarLenFeature(tf.string), tf.io.FixedLenFeature([1], tf.string)]
-)
-def test_text_is_served_whatever_form_its_schema_gives_it(
-    text_spec: Any, tmp_path: pathlib.Path
-) -> None:
-    data = harness.write_transformed(
-        str(tmp_path / "data"), ["good film", "bad film"] * 20, [1, 0] * 20, text_spec=text_spec
+        for count in (1, 2)
     )
 
-    options = {**FAST, "epochs": 1, "validation_fraction": 0.0, "early_stopping_patience": 0}
-    model = harness.execute(data, str(tmp_path), **options)
-
-    by_text, by_example = serve_in_a_fresh_process(model, ["good film", "", "a bad film"])
-    assert by_text.shape == (3, 2)
-    np.testing.assert_allclose(by_text, by_example, rtol=1e-6)
+    for name in ("training_examples", "validation_examples"):
+        assert both.get_int_custom_property(name) == 2 * one.get_int_custom_property(name)
+    with pytest.raises(ValueError, match=r"train_splits has \['trian'\].* the splits \['train'\]"):
+        harness.execute(str(data), str(tmp_path), train_splits=["train", "trian"], **FAST)
 
 
-def test_an_infinite_loss_ends_the_training(two_classes: str, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(FloatingPointError, match=r"diverged in epoch 1 .*Lower the learning_rate"):
+def test_a_diverging_training_leaves_no_model(two_classes: str, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(FloatingPointError, match="diverged in epoch 1"):
         harness.execute(two_classes, str(tmp_path), **{**FAST, "learning_rate": 1e38})
 
     assert not (tmp_path / "model").exists()
 
 
-def test_no_examples_and_unknown_splits_are_refused(
-    two_classes: str, tmp_path: pathlib.Path
-) -> None:
-    data = str(tmp_path / "data")
-    shutil.copytree(os.path.join(two_classes, "graph"), os.path.join(data, "graph"))
-    harness.write_examples(data, [])
+def test_no_files_and_no_examples_are_refused(two_classes: str, tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    os.makedirs(data / "examples" / "Split-train")
+    os.symlink(os.path.join(two_classes, "graph"), data / "graph")
 
+    with pytest.raises(ValueError, match=r"no files in the splits \['train'\]"):
+        harness.execute(str(data), str(tmp_path), **FAST)
+    shutil.rmtree(data / "examples")
+    harness.write_examples(str(data), [])
     with pytest.raises(ValueError, match="none is left to train on"):
-        harness.execute(data, str(tmp_path), **FAST)
-    with pytest.raises(ValueError, match=r"train_splits has \['trian'\].* the splits \['train'\]"):
-        harness.execute(data, str(tmp_path), train_splits=["train", "trian"], **FAST)
+        harness.execute(str(data), str(tmp_path), **FAST)
 
 
 def test_an_empty_vocabulary_is_refused(tmp_path: pathlib.Path) -> None:
     data = harness.write_transformed(str(tmp_path / "data"), ["...", "!"], [0, 1])
-    shutil.rmtree(os.path.join(data, "examples"))
-    harness.write_examples(data, [{TOKEN_IDS: [], LABEL: 0}])
 
     with pytest.raises(ValueError, match="the vocabulary is empty"):
         harness.execute(data, str(tmp_path), **FAST)
-
-
-def _vocabulary(data: str) -> list[str]:
-    path = os.path.join(data, "graph", "transform_fn", "assets", "vocabulary")
-    return pathlib.Path(path).read_text().splitlines()

@@ -51,7 +51,7 @@ def test_a_text_without_tokens_has_a_mean_of_zeros(tokens: int, static: bool) ->
 
 
 def test_padding_does_not_change_the_logits() -> None:
-    model = build_model(rows=10, embedding_dim=4, hidden_units=8, classes=3)
+    model = build_model(input_dim=10, embedding_dim=4, hidden_units=8, classes=3)
 
     short = model(np.array([[3, 9, 1]], np.int32))
     padded = model(np.array([[3, 9, 1, 0, 0, 0]], np.int32))
@@ -69,7 +69,7 @@ def test_one_logit_is_the_sigmoid_of_two_classes() -> None:
 
 
 def test_the_embedding_is_the_first_layer_and_its_weights_have_names() -> None:
-    model = build_model(rows=10, embedding_dim=4, hidden_units=8, classes=2)
+    model = build_model(input_dim=10, embedding_dim=4, hidden_units=8, classes=2)
 
     assert model.layers[1].name == "embedding"
     assert {name: tuple(v.shape) for name, v in named_variables(model).items()} == {

@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import pytest
@@ -51,3 +52,20 @@ def test_the_extremes_of_the_ranges_are_accepted() -> None:
     TrainingOptions(seed=0)
     TrainingOptions(seed=2**32 - 1, epochs=1, batch_size=1, embedding_dim=1, hidden_units=1)
     TrainingOptions(max_sequence_length=1, early_stopping_patience=0, validation_fraction=0)
+
+
+def test_the_defaults() -> None:
+    assert dataclasses.asdict(TrainingOptions()) == {
+        "embedding_dim": 16,
+        "hidden_units": 16,
+        "epochs": 10,
+        "batch_size": 128,
+        "learning_rate": 0.003,
+        "seed": 0,
+        "strategy": "auto",
+        "max_sequence_length": 1024,
+        "validation_fraction": 0.1,
+        "early_stopping_patience": 1,
+    }
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainingOptions().epochs = 2  # type: ignore[misc]

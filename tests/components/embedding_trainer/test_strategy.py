@@ -3,7 +3,13 @@ import json
 import pytest
 import tensorflow as tf
 
-from components.embedding_trainer.strategy import create_strategy, is_chief, scale_learning_rate
+from components.embedding_trainer.strategy import (
+    create_strategy,
+    describe_devices,
+    is_chief,
+    local_replicas,
+    scale_learning_rate,
+)
 
 
 def _tf_config(workers: int) -> str:
@@ -54,5 +60,25 @@ def test_a_broken_cluster_is_refused(tf_config: str, monkeypatch: pytest.MonkeyP
         create_strategy("auto")
 
 
-def test_the_learning_rate_grows_with_the_replicas() -> None:
-    assert scale_learning_rate(0.01, 4) == pytest.approx(0.04)
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="has a GPU to mirror")
+def test_mirrored_without_a_gpu_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"'mirrored', but TensorFlow finds no GPU .*tensorflow\[a"
+    ):
+        create_strategy("mirrored")
+
+
+def test_the_devices_are_described_by_number_and_kind() -> None:
+    assert describe_devices(tf.distribute.OneDeviceStrategy("/cpu:0")) == "1 CPU"
+
+
+def test_one_process_has_all_replicas_and_is_the_chief() -> None:
+    strategy = tf.distribute.MirroredStrategy(["cpu:0"])
+
+    assert local_replicas(strategy) == range(1)
+    assert is_chief(strategy)
+
+
+def test_the_learning_rate_grows_with_the_square_root_of_the_replicas() -> None:
+    assert scale_learning_rate(0.01, 1) == 0.01
+    assert scale_learning_rate(0.01, 4) == pytest.approx(0.02)

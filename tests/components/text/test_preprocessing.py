@@ -1,7 +1,12 @@
+import functools
+
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
 
-from components.text.features import LABEL, TEXT
+from components.text.features import LABEL, TEXT, TOKEN_IDS
+from components.text.preprocessing import preprocessing_fn
 
 from .conftest import DENSE
 
@@ -44,6 +49,51 @@ def test_forms_of_inferred_schemas(transform, feature):
     ids, labels, _ = transform([["b a"], ["a"]], labels=[[1], [0]], spec=spec)
 
     assert (ids, labels) == ([[2, 1], [1]], [1, 0])
+
+
+def test_other_features_are_named_in_the_custom_config(tmp_path):
+    spec = {
+        "review": tf.io.FixedLenFeature([], tf.string),
+        "stars": tf.io.FixedLenFeature([], tf.int64),
+        "text": tf.io.FixedLenFeature([], tf.string),
+    }
+    rows = [{"review": "b a b", "stars": 4, "text": "c"}]
+    metadata = tft.DatasetMetadata.from_feature_spec(spec)
+    custom_config = {"text_feature": "review", "label_feature": "stars"}
+    with tft_beam.Context(temp_dir=str(tmp_path)):
+        (transformed, _), _ = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(
+            functools.partial(preprocessing_fn, custom_config=custom_config)
+        )
+
+    (row,) = transformed
+    assert set(row) == {TOKEN_IDS, LABEL}
+    assert (row[TOKEN_IDS].tolist(), row[LABEL]) == ([1, 2, 1], 4)
+
+
+@pytest.mark.parametrize(
+    ("features", "custom_config", "message"),
+    [
+        (
+            {},
+            {},
+            r"no feature 'text'; expected one of \['label'\]. Name it as 'text_feature'",
+        ),
+        ({"text": tf.string}, {"label_feature": "y"}, "no feature 'y'.*Name it as 'label_feature'"),
+        ({"text": tf.int64}, {}, "'text' holds int64; expected strings. Convert it before"),
+        ({"text": tf.string, "label": tf.string}, {}, "'label' holds string; expected integers"),
+        ({"text": tf.string, "label": tf.float32}, {}, "'label' holds float32; expected integers"),
+    ],
+)
+def test_features_that_cannot_be_used_are_refused_when_the_graph_is_traced(
+    features, custom_config, message
+):
+    types = {"label": tf.int64, **features}
+
+    with tf.Graph().as_default(), pytest.raises(ValueError, match=message):
+        preprocessing_fn(
+            {name: tf.compat.v1.placeholder(dtype, [None]) for name, dtype in types.items()},
+            custom_config,
+        )
 
 
 @pytest.mark.parametrize("values", [[], [0, 1]])

@@ -1,12 +1,8 @@
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.text.features import FIRST_TOKEN_ID, TEXT, TOKEN_IDS, input_dim
+from components.text.features import FIRST_TOKEN_ID, input_dim
 from components.text.tokenizers import split_words
 from components.text.vocabulary import read_token_counts, read_vocabulary
 
@@ -38,8 +34,7 @@ def test_words(raw, words):
     assert [word.decode() for word in row] == words
 
 
-@pytest.mark.slow
-def test_subwords_split_unseen_words_and_serve_in_a_fresh_process(transform, tmp_path):
+def test_subwords_split_unseen_words(transform):
     stems, endings = ("walk", "talk", "jump", "look", "cook"), ("ed", "ing", "er", "s")
     words = [stem + ending for stem in stems for ending in endings if stem + ending != "cooking"]
     texts = [f"{word} and" for word in words] * 5
@@ -58,23 +53,6 @@ def test_subwords_split_unseen_words_and_serve_in_a_fresh_process(transform, tmp
     pieces = [vocabulary[i - FIRST_TOKEN_ID] for i in row]
     assert pieces == ["c", "##o", "##o", "##k", "##ing"]
     assert transformed.serve(["and 漢"]) == [[1, len(vocabulary) + 1]]
-
-    # As a model server: nothing of this project, only the ops of tensorflow_text.
-    model = tf.Module()
-    model.layer = transformed.output.transform_features_layer()
-    model.ids = tf.function(
-        lambda texts: model.layer({TEXT: texts})[TOKEN_IDS].values,
-        input_signature=[tf.TensorSpec([None], tf.string)],
-    )
-    tf.saved_model.save(model, str(tmp_path / "model"))
-    script = (
-        "import json, sys, tensorflow as tf, tensorflow_text\n"
-        "ids = tf.saved_model.load(sys.argv[1]).ids(tf.constant(['Cooking']))\n"
-        "print(json.dumps(ids.numpy().tolist()))"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path / "model")]
-    served = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert json.loads(served.stdout) == row
 
 
 def test_subwords_of_no_words_are_refused(transform):

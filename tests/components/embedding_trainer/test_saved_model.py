@@ -1,0 +1,190 @@
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.embedding_trainer import saved_model
+from components.embedding_trainer.model import build_model, named_variables
+from components.text.features import FIRST_TOKEN_ID, input_dim
+
+from . import harness
+
+
+def _build(data: str, embedding_dim: int = 4, classes: int = 2, seed: int = 0) -> keras.Model:
+    """Builds a model of which no weight is zero, not even a bias."""
+    model = build_model(input_dim(len(harness.vocabulary(data))), embedding_dim, 8, classes)
+    generator = np.random.default_rng(seed)
+    model.set_weights([generator.normal(size=w.shape) for w in model.get_weights()])
+    return model
+
+
+def _save(model: keras.Model, data: str, directory: pathlib.Path, length: int = 100) -> str:
+    saved_model.save(model, harness.transform_output(data), length, str(directory))
+    return str(directory)
+
+
+def _ids(data: str, *words: str) -> list[int]:
+    return [harness.vocabulary(data).index(word) + FIRST_TOKEN_ID for word in words]
+
+
+def test_every_signature_gives_the_probabilities_of_the_model(
+    two_classes: str, tmp_path: pathlib.Path
+) -> None:
+    model = _build(two_classes, classes=3)
+
+    directory = _save(model, two_classes, tmp_path / "model")
+
+    texts = ["A good, GOOD film", "", "the film"]
+    ids = [_ids(two_classes, "a", "good", "good", "film"), [0] * 4, [0] * 4]
+    ids[2][:2] = _ids(two_classes, "the", "film")
+    expected = keras.ops.softmax(model(np.array(ids, np.int32)))
+    signatures = tf.saved_model.load(directory).signatures
+    examples = [
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={
+                    "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
+                }
+            )
+        ).SerializeToString()
+        for text in texts
+    ]
+    for served in (
+        signatures["serving_default"](examples=tf.constant(examples)),
+        signatures["serve_text"](text=tf.constant(texts)),
+        signatures["serve_token_ids"](token_ids=tf.constant(ids, tf.int64)),
+    ):
+        np.testing.assert_allclose(served["probabilities"], expected, rtol=1e-5)
+
+
+def test_tokens_after_the_longest_sequence_are_not_read(
+    two_classes: str, tmp_path: pathlib.Path
+) -> None:
+    directory = _save(_build(two_classes), two_classes, tmp_path / "model", length=3)
+
+    long, cut, other = harness.serve(
+        directory, ["good awful bad nice plot", "good awful bad", "good awful"]
+    )
+    serve = tf.saved_model.load(directory).signatures["serve_token_ids"]
+    ids = tf.constant([_ids(two_classes, "good", "awful", "bad", "nice", "plot")], tf.int64)
+
+    np.testing.assert_array_equal(long, cut)
+    assert not np.allclose(long, other)
+    np.testing.assert_allclose(serve(token_ids=ids)["probabilities"][0], cut, rtol=1e-6)
+
+
+def test_examples_are_read_by_the_name_that_their_text_has(
+    subwords: str, tmp_path: pathlib.Path
+) -> None:
+    model, output = _build(subwords), harness.transform_output(subwords)
+    directory = str(tmp_path / "model")
+
+    saved_model.save(model, output, 100, directory, text_feature="review")
+
+    example = tf.train.Example()
+    example.features.feature["review"].bytes_list.value.append(b"good film")
+    serve = tf.saved_model.load(directory).signatures["serving_default"]
+    served = serve(examples=tf.constant([example.SerializeToString()]))["probabilities"]
+    np.testing.assert_allclose(served, harness.serve(directory, ["good film"]), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"no feature 'text'; .*\['label', 'review'\]. Give Embed"):
+        saved_model.save(model, output, 100, directory)
+
+
+def test_a_model_appears_when_it_is_complete(
+    two_classes: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = tf.saved_model.save
+
+    def save_and_fail(*arguments: Any, **options: Any) -> None:
+        save(*arguments, **options)
+        raise OSError("No space left on device")
+
+    model = _build(two_classes)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(tf.saved_model, "save", save_and_fail)
+        _save(model, two_classes, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    (incomplete,) = tmp_path.iterdir()
+    (incomplete / "assets" / "of-a-killed-run").touch()
+
+    _save(model, two_classes, tmp_path / "model")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert not (tmp_path / "model" / "assets" / "of-a-killed-run").exists()
+
+
+@pytest.mark.parametrize(
+    "text_spec", [tf.io.VarLenFeature(tf.string), tf.io.FixedLenFeature([1], tf.string)]
+)
+def test_text_is_served_whatever_form_its_schema_gives_it(
+    text_spec: Any, tmp_path: pathlib.Path
+) -> None:
+    data = harness.write_transformed(
+        str(tmp_path / "data"), ["good film", "bad film"], [1, 0], text_spec=text_spec
+    )
+    model = _build(data)
+
+    served = harness.serve(_save(model, data, tmp_path / "model"), ["bad film", "good"])
+
+    ids = np.array([_ids(data, "bad", "film"), [*_ids(data, "good"), 0]], np.int32)
+    logits = model(ids).numpy()[:, 0]
+    np.testing.assert_allclose(served[:, 1], 1 / (1 + np.exp(-logits)), rtol=1e-5)
+
+
+def test_a_warm_start_takes_over_every_weight_of_the_same_classes(
+    two_classes: str, tmp_path: pathlib.Path
+) -> None:
+    base = _build(two_classes)
+    directory = _save(base, two_classes, tmp_path / "base")
+
+    model = _build(two_classes, seed=1)
+    saved_model.warm_start(model, harness.vocabulary(two_classes), directory)
+
+    for name, variable in named_variables(model).items():
+        np.testing.assert_array_equal(variable, named_variables(base)[name], err_msg=name)
+
+
+def test_a_warm_start_takes_over_the_tokens_that_both_vocabularies_have(
+    two_classes: str, three_classes: str, tmp_path: pathlib.Path
+) -> None:
+    base = _build(two_classes)
+    directory = _save(base, two_classes, tmp_path / "base")
+    before = {name: values.numpy() for name, values in named_variables(base).items()}
+    model = _build(three_classes, classes=3, seed=1)
+    fresh = {name: values.numpy() for name, values in named_variables(model).items()}
+
+    saved_model.warm_start(model, harness.vocabulary(three_classes), directory)
+
+    after = {name: values.numpy() for name, values in named_variables(model).items()}
+    base_words, words = harness.vocabulary(two_classes), harness.vocabulary(three_classes)
+    assert words[: len(base_words)] != base_words
+    rows = {word: row for row, word in enumerate(base_words, FIRST_TOKEN_ID)}
+    expected = [
+        before["embedding"][0],
+        *(
+            before["embedding"][rows[word]] if word in rows else fresh["embedding"][row]
+            for row, word in enumerate(words, FIRST_TOKEN_ID)
+        ),
+        before["embedding"][-1],
+    ]
+    np.testing.assert_array_equal(after["embedding"], expected)
+    for name in ("hidden_kernel", "hidden_bias"):
+        np.testing.assert_array_equal(after[name], before[name])
+    for name in ("logits_kernel", "logits_bias"):  # Of another shape.
+        np.testing.assert_array_equal(after[name], fresh[name])
+
+
+def test_a_base_model_that_does_not_fit_is_refused(
+    two_classes: str, tmp_path: pathlib.Path
+) -> None:
+    directory = _save(_build(two_classes), two_classes, tmp_path / "base")
+    tf.saved_model.save(tf.Module(), str(tmp_path / "other"))
+    words = harness.vocabulary(two_classes)
+
+    with pytest.raises(ValueError, match=r"4\); .*8 columns\. Set embedding_dim"):
+        saved_model.warm_start(_build(two_classes, embedding_dim=8), words, directory)
+    with pytest.raises(ValueError, match="other: expected a base_model written by EmbeddingTrai"):
+        saved_model.warm_start(_build(two_classes), words, str(tmp_path / "other"))
