@@ -169,7 +169,7 @@ def _number(cell: str) -> fractions.Fraction | None:
 
 def _same(cell: str, shown: str | None, is_number: bool) -> bool:
     if cell == shown:
-        return True
+        return is_number or cell != "0"  # Some places of the page show this text as nothing.
     if not is_number or shown is None:
         return False
     number, shown_number = _number(cell), _number(shown)

@@ -74,3 +74,9 @@ def test_a_wrong_tensor_name_leaves_the_tensor_unlabelled(export: pathlib.Path) 
 def test_an_entry_without_a_name_labels_every_matrix(export: pathlib.Path) -> None:
     configured('embeddings { metadata_path: "metadata.tsv" }')(export)
     assert verify(str(export)) == []
+
+
+def test_files_in_the_directory_are_checked(export: pathlib.Path) -> None:
+    (export / "metadata.tsv").write_text("good\n")
+    (violation,) = verify(str(export))
+    assert violation.file == "metadata.tsv"
