@@ -28,6 +28,14 @@ class TrainingOptions:
     """Examples in a step of one replica."""
     learning_rate: Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)] = 0.003
     """Adam's learning rate for one replica."""
+    initial_embedding: Literal["cooccurrence", "random"] = "cooccurrence"
+    """Where the embedding starts. ``cooccurrence`` computes it from the words that occur near each
+    other in the training examples, so that neighbors share contexts and stay from one training to
+    the next; ``random`` leaves everything but the direction of the classes to chance."""
+    initial_embedding_penalty: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)] = 3e-5
+    """L2 penalty for leaving the co-occurrence start: half of it times the squared distance is
+    added to the loss. With 0 more neighbors change; from 1e-4 on accuracy suffers
+    (benchmarks/NOTES.md)."""
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 0
     """Seed of the initial weights and of the order of the examples."""
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"] = "auto"

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.embedding_trainer.input_pipeline import Batch, Examples, make_batches, plan_epoch
-from components.embedding_trainer.model import class_logits
+from components.embedding_trainer.model import class_logits, named_variables
 from components.embedding_trainer.options import TrainingOptions
 from components.embedding_trainer.strategy import local_replicas, scale_learning_rate
 
@@ -118,10 +118,15 @@ class _Loop:
         self._fixed_length = options.max_sequence_length if on_tpu else None
         with strategy.scope():
             self.model = build()
+            embedding = named_variables(self.model)["embedding"]
             self._optimizer = keras.optimizers.Adam(
                 scale_learning_rate(options.learning_rate, strategy.num_replicas_in_sync)
             )
             self._optimizer.build(self.model.trainable_variables)
+        self._penalty = options.initial_embedding_penalty / strategy.num_replicas_in_sync
+        if options.initial_embedding == "random":
+            self._penalty = 0.0
+        self._initial_embedding = tf.constant(embedding.numpy())
         self._train_step = self._on_all_replicas(self._train_replica, strategy)
         self._test_step = self._on_all_replicas(self._test_replica, strategy)
 
@@ -149,6 +154,11 @@ class _Loop:
             losses, sums = self._test_losses(batch)
             # The gradients of the replicas are summed up: together a mean over the global batch.
             loss = tf.reduce_sum(losses) / self._global_batch_size
+            if self._penalty:
+                # L2-SP of Li, Grandvalet and Davoine, "Explicit Inductive Bias for Transfer
+                # Learning with Convolutional Networks" (ICML 2018).
+                embedding = self.model.get_layer("embedding").embeddings.value
+                loss += self._penalty * tf.nn.l2_loss(embedding - self._initial_embedding)
         # Dense, because replicas cannot sum up the embedding's slices.
         gradients = [tf.convert_to_tensor(slices) for slices in tape.gradient(loss, variables)]
         self._optimizer.apply(gradients, variables)
