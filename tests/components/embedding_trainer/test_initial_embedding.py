@@ -37,12 +37,14 @@ def test_only_words_of_the_training_examples_have_a_vector() -> None:
 
 
 def test_words_of_different_texts_are_not_near_each_other() -> None:
-    examples = in_memory([[1, 2], [3, 4]] * 1500)
+    examples = in_memory([[1, 2, 1, 2, 1, 2], [3, 4, 3, 4, 3, 4]] * 1500)
 
-    embedding = cooccurrence_embedding(examples, WORDS, 3)[1:5]
+    embedding = cooccurrence_embedding(examples, WORDS, 2)[1:5]
 
     unit = embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
     assert np.abs(unit[:2] @ unit[2:].T).max() < 1e-3
+    assert unit[0] @ unit[1] > 0.9
+    assert unit[2] @ unit[3] > 0.9
 
 
 def test_the_trainer_starts_from_it(two_classes: str, tmp_path: pathlib.Path) -> None:
@@ -57,7 +59,7 @@ def test_the_trainer_starts_from_it(two_classes: str, tmp_path: pathlib.Path) ->
             initial_embedding=start,
         )
         assert model.get_string_custom_property("initial_embedding") == start
-        _, trained[start] = read_embedding(path_utils.serving_model_path(model.uri), 10)
+        _, trained[start] = read_embedding(path_utils.serving_model_path(model.uri))
     near, chance = trained["cooccurrence"], trained["random"]
     assert np.isclose((near**2).mean(), 1, atol=0.3)
     assert np.abs(chance).max() < 0.1  # Keras draws from -0.05 to 0.05.
@@ -74,5 +76,5 @@ def test_the_penalty_holds_the_embedding_at_its_start(two_classes: str) -> None:
         return float(np.square(outcome.weights[0] - start).sum())
 
     free = moved(initial_embedding_penalty=0.0)
-    assert moved(initial_embedding_penalty=0.01) < free / 2
-    assert moved(initial_embedding="random", initial_embedding_penalty=0.01) > free / 2
+    assert moved(initial_embedding_penalty=0.1) < free / 2
+    assert moved(initial_embedding="random", initial_embedding_penalty=0.1) > free / 2

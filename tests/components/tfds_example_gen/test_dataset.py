@@ -54,8 +54,8 @@ def test_features_may_be_named_against_the_supervised_keys(prepare, builders, mo
     ("name", "verbatim"), [("tiny_plain", True), ("tiny_rated", False), ("tiny_topics", False)]
 )
 def test_records_with_the_text_and_the_label_alone_are_handed_on(prepare, name, verbatim):
-    named = TOPICS if name == "tiny_topics" else (None, None)
-    resolved = dataset.resolve(name, TRAIN, *named, data_dir=str(prepare(name)))
+    text, label = TOPICS if name == "tiny_topics" else (None, None)
+    resolved = dataset.resolve(name, TRAIN, text, label, data_dir=str(prepare(name)))
     stored = [
         record.numpy()
         for part in resolved.ranges["train"]
