@@ -56,3 +56,10 @@ def test_no_region_is_too_small_to_be_seen(sizes: list[int], named: set[int]) ->
 @pytest.mark.parametrize("rows", [0, 1, 19, 20, 39, 290])
 def test_equal_positions_are_no_region(rows: int) -> None:
     assert find_regions(np.zeros((rows, 2)), VECTORS[:rows]) == []
+
+
+def test_of_many_rows_the_first_are_taken() -> None:
+    positions = groups_of([5000, 5000, 400])
+    regions = find_regions(positions, positions)
+    assert len(regions) == 2
+    assert max(rows.max() for rows in regions) < 10_000
