@@ -43,6 +43,7 @@ PARTS = {
     "stock": Part(repeats=2),
     "tutorial": Part(repeats=3),
     "training": Part(repeats=3),
+    "neighbors": Part(),
     "ingestion": Part(),
     "export": Part(),
     "growth": Part(by_default=False),  # 16 times the reviews take ten minutes.

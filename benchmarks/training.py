@@ -19,6 +19,7 @@ import tensorflow_transform as tft
 
 from benchmarks import pipeline, setting
 from components.embedding_trainer import saved_model
+from components.embedding_trainer.initial_embedding import initialize_embedding
 from components.embedding_trainer.input_pipeline import (
     Examples,
     count_classes,
@@ -42,14 +43,21 @@ def main() -> None:
     rates = _EpochRates()
     start = time.monotonic()
     examples = read(paths, transform_output, options)
+    vocabulary_size = len(read_vocabulary(transform_output))
     build = functools.partial(
         build_model,
-        input_dim(len(read_vocabulary(transform_output))),
+        input_dim(vocabulary_size),
         options.embedding_dim,
         options.hidden_units,
         count_classes(examples.labels),
     )
-    outcome = train(build, examples, options, tf.distribute.get_strategy())
+
+    def build_initial() -> keras.Model:
+        model = build()
+        initialize_embedding(model, examples, vocabulary_size, options)
+        return model
+
+    outcome = train(build_initial, examples, options, tf.distribute.get_strategy())
     seconds = time.monotonic() - start
     model = build()
     model.set_weights(outcome.weights)

@@ -16,10 +16,10 @@ from tfx.utils import path_utils
 from components import execution_properties
 from components.artifacts import class_names
 from components.embedding_trainer import saved_model
-from components.embedding_trainer.initial_embedding import cooccurrence_embedding
+from components.embedding_trainer.initial_embedding import initialize_embedding
 from components.embedding_trainer.input_pipeline import Examples, count_classes, read_examples
 from components.embedding_trainer.keras_settings import float32
-from components.embedding_trainer.model import build_model, named_variables
+from components.embedding_trainer.model import build_model
 from components.embedding_trainer.options import TrainingOptions
 from components.embedding_trainer.strategy import (
     create_strategy,
@@ -78,9 +78,7 @@ class Executor(base_executor.BaseExecutor):
 
         def build_initial() -> keras.Model:
             model = build()
-            if options.initial_embedding == "cooccurrence":
-                start = cooccurrence_embedding(examples, len(vocabulary), options.embedding_dim)
-                named_variables(model)["embedding"].assign(start)
+            initialize_embedding(model, examples, len(vocabulary), options)
             if input_dict.get("base_model"):
                 base_model = artifact_utils.get_single_uri(input_dict["base_model"])
                 directory = path_utils.serving_model_path(base_model)

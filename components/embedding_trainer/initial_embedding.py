@@ -2,13 +2,32 @@
 
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
 from components.embedding_trainer.input_pipeline import Examples
+from components.embedding_trainer.model import named_variables
+from components.embedding_trainer.options import TrainingOptions
 from components.text.features import FIRST_TOKEN_ID, PADDING_ID, input_dim
 from components.vectors.cooccurrence import Texts, cooccurrence_vectors, count_cooccurrences
 
 _BATCH = 1024
+
+
+def initialize_embedding(
+    model: keras.Model, examples: Examples, vocabulary_size: int, options: TrainingOptions
+) -> None:
+    """Gives a new model the embedding that `options.initial_embedding` chooses.
+
+    Args:
+        model: What `build_model` returned, with a random embedding.
+        examples: The examples.
+        vocabulary_size: Number of tokens in the vocabulary.
+        options: How to train.
+    """
+    if options.initial_embedding == "cooccurrence":
+        start = cooccurrence_embedding(examples, vocabulary_size, options.embedding_dim)
+        named_variables(model)["embedding"].assign(start)
 
 
 def cooccurrence_embedding(
@@ -17,8 +36,8 @@ def cooccurrence_embedding(
     """Computes an embedding in which words of similar contexts are near each other.
 
     Trained by labels from a random start, an embedding holds one direction, the class that a word
-    speaks for, and noise: of the ten nearest neighbors of a word two trainings on the IMDB reviews
-    share 0.03. From this start they share 0.88, at the same accuracy.
+    speaks for, and noise: two trainings share hardly any of a word's nearest neighbors
+    (`benchmarks/neighbors.py`).
 
     Args:
         examples: The examples, of which those for validation are left out.

@@ -34,8 +34,8 @@ class TrainingOptions:
     the next; ``random`` leaves everything but the direction of the classes to chance."""
     initial_embedding_penalty: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)] = 3e-5
     """L2 penalty for leaving the co-occurrence start: half of it times the squared distance is
-    added to the loss. With 0 more neighbors change; from 1e-4 on accuracy suffers
-    (benchmarks/NOTES.md)."""
+    added to the loss. `benchmarks/neighbors.py` compares penalties: with 0 fewer neighbors stay,
+    from 1e-4 on accuracy suffers."""
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 0
     """Seed of the initial weights and of the order of the examples."""
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"] = "auto"

@@ -81,6 +81,7 @@ def test_what_was_trained_is_recorded(three_classes: str, tmp_path: pathlib.Path
     assert found == {
         "strategy": "one_device",
         "devices": "1 CPU",
+        "initial_embedding": "cooccurrence",
         "replicas": 1,
         "global_batch_size": 16,
         "embedding_dim": 3,

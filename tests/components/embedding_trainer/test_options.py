@@ -58,6 +58,8 @@ def test_the_defaults() -> None:
     assert dataclasses.asdict(TrainingOptions()) == {
         "embedding_dim": 16,
         "hidden_units": 16,
+        "initial_embedding": "cooccurrence",
+        "initial_embedding_penalty": 3e-5,
         "epochs": 10,
         "batch_size": 128,
         "learning_rate": 0.003,
