@@ -104,12 +104,15 @@ def _require_portable(config: PipelineConfig) -> None:
                 f"kubeflow.{key.rpartition('.')[2]} to a path on one of kubeflow.volumes, or to a "
                 "gs:// URI."
             )
-    mounts = [pathlib.PurePath(volume.mount_path) for volume in config.kubeflow.volumes]
+    for split, path in (config.dataset.files or {}).items():
+        if path.startswith("/") and not _is_on_volume(path, config.kubeflow):
+            faults.append(
+                f"dataset.files.{split}: the cluster cannot see {path!r} of this machine. Name a "
+                "path on one of kubeflow.volumes, or a gs:// URI."
+            )
     for key in ("publish_dir", "push_destination"):
         path = getattr(config.kubeflow, key) or ""
-        if path.startswith("/") and not any(
-            pathlib.PurePath(path).is_relative_to(mount) for mount in mounts
-        ):
+        if path.startswith("/") and not _is_on_volume(path, config.kubeflow):
             faults.append(
                 f"kubeflow.{key}: {path!r} is on none of kubeflow.volumes, so that what a step "
                 "writes there is lost with its container. Add the volume, or set a gs:// URI."
@@ -128,6 +131,12 @@ def _require_portable(config: PipelineConfig) -> None:
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise ConfigError(f"The configuration cannot be compiled for a cluster:\n{lines}")
+
+
+def _is_on_volume(path: str, settings: Kubeflow) -> bool:
+    return any(
+        pathlib.PurePath(path).is_relative_to(volume.mount_path) for volume in settings.volumes
+    )
 
 
 def _baseline(settings: Kubeflow) -> tfx.dsl.Importer | None:

@@ -202,6 +202,11 @@ def test_the_image_and_the_entrypoint(plain: str) -> None:
     [
         ("", {}, "kubeflow.image: is required to compile"),
         (IMAGE, {"dataset__data_dir": "output/tfds"}, "cannot see 'output/tfds'"),
+        (
+            IMAGE,
+            {"dataset__name": "null", "dataset__files": "{train: a.csv, eval: gs://b/b.csv}"},
+            "dataset.files.train: the cluster cannot see",
+        ),
         (IMAGE, {"publish_dir": "published"}, "Set kubeflow.publish_dir to"),
         (IMAGE, {"dataset__schema_file": str(PROJECT / "schemas" / "imdb_reviews.pbtxt")}, "Put"),
         (IMAGE, {"dataset__schema_file": "../PROJECT/schemas/imdb_reviews.pbtxt"}, "Put"),
