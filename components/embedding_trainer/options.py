@@ -22,8 +22,9 @@ class TrainingOptions:
     """Columns of the embedding."""
     hidden_units: _PositiveInt = 16
     """Units of the dense layer behind the mean of the embedded tokens."""
-    epochs: _PositiveInt = 10
-    """Most passes over the training examples."""
+    epochs: _PositiveInt = 50
+    """Most passes over the training examples. Early stopping ends the training after 5 to 7 passes
+    over the 25,000 IMDB reviews, and after 16 over the 3,000 examples of the sample."""
     batch_size: _PositiveInt = 128
     """Examples in a step of one replica."""
     learning_rate: Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)] = 0.003

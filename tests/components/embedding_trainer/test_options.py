@@ -60,7 +60,7 @@ def test_the_defaults() -> None:
         "hidden_units": 16,
         "initial_embedding": "cooccurrence",
         "initial_embedding_penalty": 3e-5,
-        "epochs": 10,
+        "epochs": 50,
         "batch_size": 128,
         "learning_rate": 0.003,
         "seed": 0,
