@@ -40,6 +40,7 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
                 yield terminal
         finally:
             logging.basicConfig(handlers=[], force=True)
+            logging.captureWarnings(False)
             _OWN_LOGGER.handlers.clear()
             if not file.tell():  # Nothing was run, only compiled.
                 log.unlink()

@@ -22,7 +22,7 @@ def compiled(directory: pathlib.Path, **settings: str) -> str:
         "KUBEFLOW__PUBLISH_DIR": str(directory / "published"),
         "KUBEFLOW__PUSH_DESTINATION": str(directory / "serving"),
         "KUBEFLOW__VOLUMES": f"[{{claim: data, mount_path: {directory}}}]",
-        "TRAINING__EPOCHS": "6",
+        "TRAINING__EPOCHS": "20",
         **settings,
     }
     return compile_pipeline(load({f"PIPELINE__{k}": v for k, v in variables.items()}))
