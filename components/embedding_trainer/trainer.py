@@ -1,0 +1,120 @@
+"""Does a job: reads the examples, trains, and writes the model and its logs."""
+
+import json
+import os
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.embedding_trainer import saved_model
+from components.embedding_trainer.initial_embedding import initialize_embedding
+from components.embedding_trainer.input_pipeline import Examples, count_classes, read_examples
+from components.embedding_trainer.job import Job
+from components.embedding_trainer.keras_settings import float32
+from components.embedding_trainer.model import build_model
+from components.embedding_trainer.options import TrainingOptions
+from components.embedding_trainer.strategy import (
+    create_strategy,
+    describe_devices,
+    is_chief,
+    scale_learning_rate,
+    wait_for_workers,
+)
+from components.embedding_trainer.training import Outcome, train
+from components.text.features import input_dim
+from components.text.vocabulary import read_vocabulary
+
+Properties = dict[str, int | float | str]
+
+
+@float32()
+def train_model(job: Job) -> Properties:
+    """Trains a model; of several workers the chief alone writes it.
+
+    Args:
+        job: What to train.
+
+    Returns:
+        On what and how the model was trained, and its accuracy if it was measured: the custom
+        properties of the Model artifact.
+
+    Raises:
+        ValueError: The examples, the vocabulary, the strategy or the base model cannot be used.
+        RuntimeError: Keras has another backend, or the workers cannot be joined.
+        FloatingPointError: The loss or a weight became NaN or infinite.
+    """
+    options = job.options
+    # Before anything else uses TensorFlow, or a multi-worker cluster could not be joined.
+    strategy_name, strategy = create_strategy(options.strategy)
+    transform_output = tft.TFTransformOutput(job.transform_graph)
+    vocabulary = read_vocabulary(transform_output)
+    examples = read_examples(
+        _list_files(job.examples),
+        transform_output.transformed_feature_spec(),
+        max_sequence_length=options.max_sequence_length,
+        validation_fraction=options.validation_fraction,
+    )
+    classes = count_classes(examples.labels, job.class_names)
+
+    def build() -> keras.Model:
+        rows = input_dim(len(vocabulary))
+        return build_model(rows, options.embedding_dim, options.hidden_units, classes)
+
+    def build_initial() -> keras.Model:
+        model = build()
+        initialize_embedding(model, examples, len(vocabulary), options)
+        if job.base_model:
+            saved_model.warm_start(model, vocabulary, job.base_model)
+        return model
+
+    chief = is_chief(strategy)
+    outcome = train(build_initial, examples, options, strategy, job.logs if chief else None)
+    if chief:
+        # Built again outside of the strategy, so that the SavedModel does not depend on it.
+        model = build()
+        model.set_weights(outcome.weights)
+        saved_model.save(
+            model, transform_output, options.max_sequence_length, job.model, job.text_feature
+        )
+    wait_for_workers(strategy)
+    return _describe_training(options, strategy, examples, outcome) | {
+        "strategy": strategy_name,
+        "class_names": json.dumps(job.class_names),
+        "num_classes": classes,
+    }
+
+
+def _list_files(directories: Sequence[str]) -> list[str]:
+    files = []
+    for directory in directories:
+        files += tf.io.gfile.glob(os.path.join(directory, "*"))
+    if not files:
+        raise ValueError(f"{', '.join(directories)}: no files; expected training examples.")
+    return files
+
+
+def _describe_training(
+    options: TrainingOptions,
+    strategy: tf.distribute.Strategy,
+    examples: Examples,
+    outcome: Outcome,
+) -> Properties:
+    replicas = strategy.num_replicas_in_sync
+    properties: Properties = {
+        "embedding_dim": options.embedding_dim,
+        "initial_embedding": options.initial_embedding,
+        "hidden_units": options.hidden_units,
+        "devices": describe_devices(strategy),
+        "replicas": replicas,
+        "global_batch_size": options.batch_size * replicas,
+        "learning_rate": scale_learning_rate(options.learning_rate, replicas),
+        "training_examples": examples.training_size,
+        "validation_examples": examples.validation_size,
+        "epochs_run": outcome.epochs_run,
+        "best_epoch": outcome.epoch,
+    }
+    if outcome.validation:
+        properties["validation_accuracy"] = outcome.validation.accuracy
+    return properties
