@@ -16,6 +16,7 @@ from tfx.types import artifact_utils
 from components.artifacts import projection_directory
 from components.projector_exporter.export import NEIGHBORS
 from components.text.features import VOCABULARY
+from components.text.vocabulary import read_token_counts
 
 
 def outputs_of(store: MetadataStore, execution_id: int) -> list[Artifact]:
@@ -120,7 +121,15 @@ def _anomalies(artifact: Artifact) -> str:
 
 def _transform_graph(artifact: Artifact) -> str:
     output = tft.TFTransformOutput(artifact.uri)
-    return f"{output.vocabulary_size_by_name(VOCABULARY):,} tokens"
+    tokens = output.vocabulary_size_by_name(VOCABULARY)
+    counts = read_token_counts(output)
+    once = 0 if counts is None else int((counts == 1).sum())
+    if once <= tokens / 2:
+        return f"{tokens:,} tokens"
+    return (
+        f"{tokens:,} tokens; {once:,} occur once, which is too rarely to learn from. The text is "
+        "short, or its words are not separated as components/text/README.md expects"
+    )
 
 
 def _model(artifact: Artifact) -> str:

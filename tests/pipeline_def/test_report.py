@@ -85,14 +85,30 @@ def test_a_component_is_described_by_what_it_made(
     assert report.describe(artifacts) == described
 
 
-def test_the_vocabulary_is_counted(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    ("counts", "described"),
+    [
+        (None, "1,234 tokens"),
+        ([2] * 617 + [1] * 617, "1,234 tokens"),
+        ([2] * 616 + [1] * 618, "1,234 tokens; 618 occur once, which is too rarely to learn from."),
+    ],
+)
+def test_the_vocabulary_is_counted_and_rare_tokens_are_told(
+    counts: list[int] | None, described: str, tmp_path: pathlib.Path
+) -> None:
     assets = tmp_path / "transform_fn" / "assets"
     assets.mkdir(parents=True)
-    (assets / "vocabulary").write_text("".join(f"word{row}\n" for row in range(1234)))
+    words = [f"word{row}" for row in range(1234)]
+    (assets / "vocabulary").write_text("".join(f"{word}\n" for word in words))
+    if counts:
+        lines = [f"{count} {word}\n" for count, word in zip(counts, words, strict=True)]
+        (assets / "token_counts").write_text("".join(lines))
     metadata = tmp_path / "transformed_metadata"
     metadata.mkdir()
     (metadata / "schema.pbtxt").write_text("")
-    assert report.describe([artifact("TransformGraph", tmp_path)]) == "1,234 tokens"
+    said = report.describe([artifact("TransformGraph", tmp_path)])
+    assert said.startswith(described)
+    assert (said == "1,234 tokens") == (described == "1,234 tokens")
 
 
 @pytest.mark.parametrize(

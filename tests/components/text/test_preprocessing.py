@@ -20,7 +20,7 @@ def test_texts_become_ids_and_labels_pass(transform):
 
 
 def test_serving_gives_the_ids_of_training(transform):
-    texts = ["It's <br /> GOOD", "naïve, not good", "", "don't &amp; can't", "good good"]
+    texts = ["It's <br /> GOOD", "naïve, not good", "", "don't &amp; can't", "好看", "good good"]
 
     transformed = transform(texts, skip_top=1, code_digest="ignored")
 
