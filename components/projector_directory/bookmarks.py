@@ -9,8 +9,8 @@ decide what is written here:
   in the UMAP tab, which shows them unchanged.
 * The positions of a state replace all others, and TensorBoard does not compute PCA again. So every
   state has the PCA positions too, or the PCA tab would be empty afterwards.
-* A layout of the first rows only is a filter (`filteredPoints`): the others are hidden until
-  'Show All Data' or another bookmark brings them back.
+* A layout of some rows only is a filter (`filteredPoints`): the others are hidden until 'Show All
+  Data' or another bookmark brings them back. Its positions are those of the filtered points.
 * Without the four texts of the custom projection a click does nothing.
 """
 
@@ -29,19 +29,22 @@ _DIGITS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Bookmark:
-    """Positions of the first rows of a tensor, shown by a click.
+    """Positions of rows of a tensor, shown by a click.
 
     Attributes:
         label: What the list of bookmarks calls it, such as 't-SNE'.
-        positions: Finite floats [rows, 2 to 10 coordinates]; the rows beyond are hidden.
+        positions: Finite floats [rows shown, 2 to 10 coordinates].
         tab: The tab that shows them: 'pca' for principal components, 'umap' for all else.
         color_by: The metadata column that colors the points: numbers, or at most 50 texts.
+        rows: Which row of the tensor has each position, integers [rows shown]; the others are
+            hidden. None for the first rows.
     """
 
     label: str
     positions: np.ndarray
     tab: Literal["pca", "umap"] = "umap"
     color_by: str = NO_COLOR
+    rows: np.ndarray | None = None
 
 
 def encode_bookmarks(bookmarks: Sequence[Bookmark], shape: tuple[int, int], label_by: str) -> bytes:
@@ -56,7 +59,7 @@ def encode_bookmarks(bookmarks: Sequence[Bookmark], shape: tuple[int, int], labe
         JSON for the file that `bookmarks_path` in the projector's configuration names.
 
     Raises:
-        ValueError: There is no bookmark of PCA, a bookmark has more rows than the tensor, or a
+        ValueError: There is no bookmark of PCA, a bookmark's rows are not rows of the tensor, or a
             position is not finite.
     """
     rows = shape[0]
@@ -69,19 +72,28 @@ def encode_bookmarks(bookmarks: Sequence[Bookmark], shape: tuple[int, int], labe
     principal = _coordinates("pca", pca.positions)
     states = []
     for bookmark in bookmarks:
-        if len(bookmark.positions) > rows:
-            raise ValueError(
-                f"Bookmark {bookmark.label!r} has {len(bookmark.positions)} rows; the tensor has "
-                f"only {rows}."
-            )
-        state = _state(bookmark, shape, pca.positions.shape[1], label_by)
+        shown = _rows_shown(bookmark, rows)
+        state = _state(bookmark, shown, shape, pca.positions.shape[1], label_by)
         if bookmark is pca:
             state["projections"] = principal
         else:
             own = _coordinates("umap", bookmark.positions)
-            state["projections"] = [a | b for a, b in zip(principal, own, strict=False)]
+            state["projections"] = [
+                principal[row] | place for row, place in zip(shown, own, strict=True)
+            ]
         states.append(state)
     return json.dumps(states, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _rows_shown(bookmark: Bookmark, rows: int) -> list[int]:
+    count = len(bookmark.positions)
+    shown = range(count) if bookmark.rows is None else bookmark.rows.tolist()
+    if len(shown) != count or not set(shown) <= set(range(rows)):
+        raise ValueError(
+            f"Bookmark {bookmark.label!r} has {count} positions for {len(shown)} rows, the last of "
+            f"them {shown[-1]}; expected a position for each, and rows of the tensor's {rows}."
+        )
+    return list(shown)
 
 
 def _coordinates(prefix: str, positions: np.ndarray) -> list[dict[str, float]]:
@@ -95,10 +107,13 @@ def _coordinates(prefix: str, positions: np.ndarray) -> list[dict[str, float]]:
 
 
 def _state(
-    bookmark: Bookmark, shape: tuple[int, int], pca_components: int, label_by: str
+    bookmark: Bookmark,
+    shown: list[int],
+    shape: tuple[int, int],
+    pca_components: int,
+    label_by: str,
 ) -> dict[str, Any]:
     """Makes a state, but for its positions."""
-    rows = len(bookmark.positions)
     state: dict[str, Any] = {
         "label": bookmark.label,
         "isSelected": False,
@@ -119,10 +134,10 @@ def _state(
     }
     for side in ("XLeft", "XRight", "YUp", "YDown"):
         state |= {f"custom{side}Text": "", f"custom{side}Regex": False}
-    if rows < shape[0]:
+    if len(shown) < shape[0]:
         state |= {
-            "label": f"{bookmark.label} (first {rows:,} rows)",
-            "filteredPoints": list(range(rows)),
+            "label": f"{bookmark.label} ({len(shown):,} of {shape[0]:,} rows)",
+            "filteredPoints": shown,
         }
     return state | {
         "selectedLabelOption": label_by,

@@ -107,13 +107,22 @@ def _layouts(shown: Points, options: ExportOptions) -> dict[str, Layout]:
         return {}
     # TensorBoard needs the positions of PCA with those of any other layout.
     names = dict.fromkeys(("pca", *options.layouts))
-    return compute_layouts(shown.vectors, list(names), options.layout_rows)
+    rows = shown.most_important(
+        options.layout_rows, {word.encode() for word in options.probe_words}
+    )
+    return compute_layouts(shown.vectors, list(names), rows)
 
 
 def _tensors(shown: Points, layouts: Mapping[str, Layout], normalized: str) -> list[Tensor]:
     color_by = shown.color_by or NO_COLOR
     bookmarks = [
-        Bookmark(layout.name, layout.positions, "pca" if name == "pca" else "umap", color_by)
+        Bookmark(
+            layout.name,
+            layout.positions,
+            "pca" if name == "pca" else "umap",
+            color_by,
+            layout.rows,
+        )
         for name, layout in layouts.items()
     ]
     vectors = shown.vectors

@@ -73,8 +73,8 @@ def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
     categories are gray.
 
     Args:
-        points: The points, at least as many as the layout has positions.
-        layout: The positions of the first points; two coordinates are drawn.
+        points: The points.
+        layout: The positions of some of them; two coordinates are drawn.
         named: The most points to name. There are fewer if no more fit without overlap; labels that
             the font cannot show are left out.
 
@@ -82,9 +82,10 @@ def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
         A PNG of 1440 by 1040 pixels, the same bytes for the same points.
     """
     positions = layout.positions[:, :2]
-    words = [escape(label) for label in points.labels[: len(positions)]]
+    if len(positions) < len(points.labels):
+        points = points.take(layout.rows)
+    words = [escape(label) for label in points.labels]
     coloring = points.coloring
-    values = coloring.values[: len(positions)]
     figure = Figure(figsize=_INCHES, dpi=_DPI)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.86))
@@ -97,14 +98,14 @@ def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
     figure.text(0.03, 0.94, title, size=16, weight="bold", color=_INK, parse_math=False)
     note = f"{len(words):,} points by {coloring.name}"
     figure.text(0.03, 0.905, note, size=10, color=_FAINT, parse_math=False)
-    if isinstance(values, np.ndarray):
-        colors = _draw_numbers(axes, positions, values, coloring.diverging)
-        order = _ends_in_turns(values)
+    if isinstance(coloring.values, np.ndarray):
+        colors = _draw_numbers(axes, positions, coloring.values, coloring.diverging)
+        order = coloring.ends_in_turns()
     else:
-        colors = _draw_categories(axes, positions, values)
+        colors = _draw_categories(axes, positions, coloring.values)
         order = np.argsort(-np.linalg.norm(positions - positions.mean(axis=0), axis=1))
     labels = _Labels(axes, canvas.get_renderer())
-    _name_regions(labels, positions, points.vectors[: len(positions)], words)
+    _name_regions(labels, positions, points.vectors, words)
     _name_points(axes, labels, positions, words, colors, order, named)
     png = io.BytesIO()
     # The version of matplotlib in the file would make its bytes differ from release to release.
@@ -169,12 +170,6 @@ def _draw_points(axes: Axes, positions: np.ndarray, colors: np.ndarray) -> PathC
     return axes.scatter(
         positions[:, 0], positions[:, 1], s=area, c=colors, alpha=0.75, linewidths=0
     )
-
-
-def _ends_in_turns(values: np.ndarray) -> np.ndarray:
-    """Orders points: highest value, lowest, second highest, second lowest and so on."""
-    order = np.argsort(-values, kind="stable")
-    return np.column_stack([order, order[::-1]]).ravel()[: len(order)]
 
 
 class _Labels:

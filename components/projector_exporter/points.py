@@ -1,10 +1,13 @@
 """What one tensor of a projection shows: labelled points in many dimensions."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+# Of so many points one is chosen for its color, where there is no room for all.
+_SHARE_OF_EXTREMES = 10
 # Texts, or a vector of numbers.
 Column = Sequence[bytes] | np.ndarray
 
@@ -23,6 +26,17 @@ class Coloring:
     name: str
     values: np.ndarray | Sequence[str]
     diverging: bool = False
+
+    def ends_in_turns(self) -> np.ndarray:
+        """Orders points: highest number, lowest, second highest, second lowest and so on.
+
+        Returns:
+            Their rows, integers [points]; none of categories.
+        """
+        if not isinstance(self.values, np.ndarray):
+            return np.empty(0, int)
+        order = np.argsort(-self.values, kind="stable")
+        return np.column_stack([order, order[::-1]]).ravel()[: len(order)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,11 +79,11 @@ class Points:
         """The labels, [points]."""
         return self.columns[self.label_column]  # type: ignore[return-value]
 
-    def take(self, rows: slice) -> "Points":
-        """Returns some of the points; vectors are not copied.
+    def take(self, rows: slice | np.ndarray) -> "Points":
+        """Returns some of the points.
 
         Args:
-            rows: Which points.
+            rows: Which points; vectors are not copied by a slice.
 
         Returns:
             These points, with what belongs to them.
@@ -77,6 +91,28 @@ class Points:
         return dataclasses.replace(
             self,
             vectors=self.vectors[rows],
-            columns={name: column[rows] for name, column in self.columns.items()},
-            coloring=dataclasses.replace(self.coloring, values=self.coloring.values[rows]),
+            columns={name: _take(column, rows) for name, column in self.columns.items()},
+            coloring=dataclasses.replace(self.coloring, values=_take(self.coloring.values, rows)),
         )
+
+    def most_important(self, count: int, labels: Collection[bytes] = ()) -> np.ndarray:
+        """Chooses points to show where there is no room for all.
+
+        Args:
+            count: The most points to choose.
+            labels: Labels of points that come before all others.
+
+        Returns:
+            Their rows, integers, ascending: the points with these labels, then as many extremes of
+            the coloring as a tenth has room for, then the first points.
+        """
+        labelled = [row for row, label in enumerate(self.labels) if label in labels]
+        extremes = self.coloring.ends_in_turns()[: count // _SHARE_OF_EXTREMES].tolist()
+        rows = dict.fromkeys([*labelled, *extremes, *range(len(self.labels))])
+        return np.sort(list(rows)[:count])
+
+
+def _take(column: Any, rows: slice | np.ndarray) -> Any:
+    if isinstance(column, np.ndarray) or isinstance(rows, slice):
+        return column[rows]
+    return [column[row] for row in rows]

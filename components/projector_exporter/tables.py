@@ -93,9 +93,7 @@ def _batches(
         ]
         values = pa.array(points.vectors[part].ravel())
         coordinates = [
-            _coordinates(layout.positions[part, axis], part.stop - part.start)
-            for layout in layouts.values()
-            for axis in (0, 1)
+            _coordinates(layout, axis, part) for layout in layouts.values() for axis in (0, 1)
         ]
         yield pa.record_batch(
             [
@@ -113,11 +111,12 @@ def _array(values: Column, kind: pa.DataType) -> pa.Array:
     return pa.array(values, pa.binary()).cast(kind)
 
 
-def _coordinates(positions: np.ndarray, rows: int) -> pa.Array:
-    """Returns float32 [rows]: the positions, then nulls."""
-    padded = np.full(rows, np.nan, np.float32)
-    padded[: len(positions)] = positions
-    return pa.array(padded, from_pandas=True)  # NaN as null.
+def _coordinates(layout: Layout, axis: int, part: slice) -> pa.Array:
+    """Returns a coordinate of some rows, float32, null where a row is not laid out."""
+    coordinates = np.full(part.stop - part.start, np.nan, np.float32)
+    inside = (layout.rows >= part.start) & (layout.rows < part.stop)
+    coordinates[layout.rows[inside] - part.start] = layout.positions[inside, axis]
+    return pa.array(coordinates, from_pandas=True)  # NaN as null.
 
 
 class _Sink(io.RawIOBase):

@@ -6,7 +6,7 @@ Seconds on one core (see `compute_layouts`) for the words of the IMDB reviews, 1
 layout  2,000 rows  10,000 rows
 ======  ==========  ===========
 PCA           0.01         0.01
-t-SNE            5           26
+t-SNE            2            7
 ======  ==========  ===========
 """
 
@@ -15,83 +15,89 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import threadpoolctl
-from sklearn.manifold import TSNE
+from openTSNE import TSNE
 
 from components.vectors.rows import slices, unit_rows
 
 # TensorBoard's PCA offers as many.
 _PCA_COMPONENTS = 10
 _PERPLEXITY = 30
-# scikit-learn's defaults (0.5, a 48th of the rows, 1,000) take three times as long, and keep hardly
-# more of the neighborhoods; benchmarks/NOTES.md has the figures.
-_ANGLE = 0.8
-_ROWS_PER_LEARNING_RATE = 10
-_ITERATIONS = 500
+# Iterations with exaggerated attraction, and those after; more (250 and 250) take three times as
+# long and keep no more of the neighborhoods; benchmarks/NOTES.md has the figures.
+_ITERATIONS = (60, 150)
+# From so many rows on, interpolation of the forces is faster than the Barnes-Hut approximation.
+_ROWS_TO_INTERPOLATE = 3_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Positions of the first rows of a matrix.
+    """Positions of rows of a matrix.
 
     Attributes:
         name: Its name for people, such as 't-SNE'.
         positions: Finite floats [rows laid out, 2 to 10 coordinates].
+        rows: Which row of the matrix has each position, integers [rows laid out], ascending.
     """
 
     name: str
     positions: np.ndarray
+    rows: np.ndarray
 
 
 def compute_layouts(
-    matrix: np.ndarray, names: Sequence[str], max_rows: int = 10_000
+    matrix: np.ndarray, names: Sequence[str], tsne_rows: np.ndarray | None = None
 ) -> dict[str, Layout]:
     """Computes layouts of a matrix.
 
-    PCA places every row. t-SNE takes long, so it places the first `max_rows` only.
+    PCA places every row. t-SNE takes time in proportion to the rows, so it places some only.
 
     Args:
-        matrix: Finite floats [rows, columns], at least 2 of both, most important row first.
+        matrix: Finite floats [rows, columns], at least 2 of both.
         names: Some of 'pca' and 'tsne'.
-        max_rows: The most rows that t-SNE places, at least 2.
+        tsne_rows: The rows that t-SNE places, integers, ascending, at least 2; None for all.
 
     Returns:
         The layouts by their names, in the same order.
 
     Raises:
-        ValueError: A name is unknown, `max_rows` is below 2, or the matrix is too small.
+        ValueError: A name is unknown, or there are too few rows or columns.
     """
     if unknown := set(names) - set(_LAYOUTS):
         raise ValueError(f"Unknown layouts {sorted(unknown)}, expected some of {list(_LAYOUTS)}.")
-    if max_rows < 2:
-        raise ValueError(f"max_rows is {max_rows}; a layout takes at least 2 rows.")
-    if min(matrix.shape) < 2:
+    rows = np.arange(len(matrix)) if tsne_rows is None else tsne_rows
+    if min(len(rows), *matrix.shape) < 2:
         raise ValueError(
-            f"The matrix is {matrix.shape}; a layout takes at least 2 rows and columns."
+            f"The matrix is {matrix.shape}, with {len(rows)} rows for t-SNE; a layout takes at "
+            "least 2 rows and columns."
         )
     # With another number of threads sums are added in another order, and t-SNE ends elsewhere.
     with threadpoolctl.threadpool_limits(limits=1):
-        return {name: _LAYOUTS[name](matrix, max_rows) for name in names}
+        return {name: _LAYOUTS[name](matrix, rows) for name in names}
 
 
-def _pca(matrix: np.ndarray, _: int) -> Layout:
-    return Layout("PCA", _principal_components(matrix, _PCA_COMPONENTS))
+def _pca(matrix: np.ndarray, _: np.ndarray) -> Layout:
+    positions = _principal_components(matrix, _PCA_COMPONENTS)
+    return Layout("PCA", positions, np.arange(len(matrix)))
 
 
-def _tsne(matrix: np.ndarray, max_rows: int) -> Layout:
+def _tsne(matrix: np.ndarray, rows: np.ndarray) -> Layout:
     # On the unit sphere, distances follow cosines.
-    rows = unit_rows(matrix[:max_rows].astype(np.float64))
-    start = _principal_components(rows, 2)
-    if start.any():
+    units = unit_rows(matrix[rows].astype(np.float64))
+    positions = _principal_components(units, 2)
+    if positions.any():
+        exaggerated, normal = _ITERATIONS
         tsne = TSNE(
             perplexity=min(_PERPLEXITY, (len(rows) - 1) / 3),
-            angle=_ANGLE,
-            learning_rate=max(len(rows) / _ROWS_PER_LEARNING_RATE, 50),
-            max_iter=_ITERATIONS,
-            init=start * (1e-4 / start[:, 0].std()),  # scikit-learn scales its own start so.
+            neighbors="exact",  # The approximate search of the default depends on the threads.
+            negative_gradient_method="fft" if len(rows) >= _ROWS_TO_INTERPOLATE else "bh",
+            initialization=positions * (1e-4 / positions[:, 0].std()),  # openTSNE's own scale.
+            early_exaggeration_iter=exaggerated,
+            n_iter=normal,
+            n_jobs=1,
             random_state=0,
         )
-        start = tsne.fit_transform(rows)
-    return Layout("t-SNE", start)
+        positions = np.asarray(tsne.fit(units))
+    return Layout("t-SNE", positions, rows)
 
 
 def _principal_components(rows: np.ndarray, components: int) -> np.ndarray:
@@ -124,7 +130,7 @@ def _principal_components(rows: np.ndarray, components: int) -> np.ndarray:
     return np.concatenate([(part - mean) @ axes for part in parts])
 
 
-_LAYOUTS: Mapping[str, Callable[[np.ndarray, int], Layout]] = {
+_LAYOUTS: Mapping[str, Callable[[np.ndarray, np.ndarray], Layout]] = {
     "pca": _pca,
     "tsne": _tsne,
 }

@@ -18,19 +18,21 @@ from tests.tensorboard import TensorBoard
 pytestmark = MARKS
 
 ROWS, COLUMNS, LAID_OUT = 600, 16, 200
+# Every third row.
+SOME = np.arange(0, ROWS, ROWS // LAID_OUT)
 TOPICS = ("actors", "music", "places")
 KINDS = np.random.default_rng(7).integers(0, len(TOPICS), ROWS)
 RANDOM = np.random.default_rng(8)
 MATRIX = (
     3 * RANDOM.normal(size=(len(TOPICS), COLUMNS))[KINDS] + RANDOM.normal(size=(ROWS, COLUMNS))
 ).astype(np.float32)
-LABELS = ["PCA", "t-SNE", f"t-SNE (first {LAID_OUT} rows)"]
+LABELS = ["PCA", "t-SNE", f"t-SNE ({LAID_OUT} of {ROWS} rows)"]
 
 
 @pytest.fixture(scope="module")
 def layouts() -> list[Layout]:
     whole = compute_layouts(MATRIX, ["pca", "tsne"])
-    part = compute_layouts(MATRIX, ["tsne"], max_rows=LAID_OUT)
+    part = compute_layouts(MATRIX, ["tsne"], SOME)
     return [*whole.values(), *part.values()]
 
 
@@ -56,7 +58,7 @@ def page(tensorboard: TensorBoard, browser: Browser) -> Iterator[ProjectorPage]:
 
 def write_export(directory: pathlib.Path, matrix: np.ndarray, layouts: Sequence[Layout]) -> None:
     bookmarks = [
-        Bookmark(layout.name, layout.positions, "umap" if number else "pca", "topic")
+        Bookmark(layout.name, layout.positions, "umap" if number else "pca", "topic", layout.rows)
         for number, layout in enumerate(layouts)
     ]
     columns: dict[str, Column] = {
@@ -90,7 +92,7 @@ def test_a_click_shows_the_layout(
     np.testing.assert_allclose(page.positions(), expected, atol=1e-3 * np.ptp(expected))
     tab = "umap" if number else "pca"
     assert page.selected() == {"color": "topic", "label": "token", "tab": tab}
-    assert page.label_of(LAID_OUT - 1) == f"word{LAID_OUT - 1}"
+    assert page.label_of(LAID_OUT - 1) == f"word{layouts[number].rows[LAID_OUT - 1]}"
     assert page.errors() == []
     page.screenshot(pathlib.Path(os.environ.get("SCREENSHOTS", tmp_path)) / f"{number}.png")
 

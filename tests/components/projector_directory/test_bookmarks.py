@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -60,14 +61,19 @@ def test_rows_have_the_positions_of_all_layouts(scale: float) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-3 * np.ptp(expected))
 
 
-def test_a_layout_of_the_first_rows_hides_the_others() -> None:
-    bookmarks = [pca_of(2_500, 4), tsne_of(2_000)]
+def test_a_layout_of_some_rows_hides_the_others() -> None:
+    rows = np.arange(500, 2_500)
+    layout = tsne_of(2_000)
+    bookmarks = [pca_of(2_500, 4), dataclasses.replace(layout, rows=rows)]
 
     pca, tsne = json.loads(encode_bookmarks(bookmarks, (2_500, 4), "token"))
 
-    assert tsne["label"] == "t-SNE (first 2,000 rows)"
-    assert tsne["filteredPoints"] == list(range(2_000))
+    assert tsne["label"] == "t-SNE (2,000 of 2,500 rows)"
+    assert tsne["filteredPoints"] == rows.tolist()
     assert len(tsne["projections"]) == 2_000
+    last, place = tsne["projections"][-1], layout.positions[-1]
+    assert (last["umap-0"], last["umap-1"]) == pytest.approx(place, abs=1e-2)
+    assert pca["projections"][-1].items() < last.items()
     assert len(pca["projections"]) == 2_500
     assert tsne.keys() == pca.keys() | {"filteredPoints"}
 
@@ -89,7 +95,16 @@ def test_the_file_is_small() -> None:
 
 
 @pytest.mark.parametrize(
-    "bookmarks", [[], [tsne_of(5)], [pca_of(4, 2)], [pca_of(6, 2)], [pca_of(5, 2), tsne_of(6)]]
+    "bookmarks",
+    [
+        [],
+        [tsne_of(5)],
+        [pca_of(4, 2)],
+        [pca_of(6, 2)],
+        [pca_of(5, 2), tsne_of(6)],
+        [pca_of(5, 2), dataclasses.replace(tsne_of(2), rows=np.array([3, 5]))],
+        [pca_of(5, 2), dataclasses.replace(tsne_of(2), rows=np.array([3]))],
+    ],
 )
 def test_bookmarks_that_do_not_fit_are_refused(bookmarks: list[Bookmark]) -> None:
     with pytest.raises(ValueError, match="rows"):

@@ -143,7 +143,7 @@ def test_every_option_reaches_the_export(
     assert projection.rows == len(_points(projection)) == 4
     assert projection.get_int_custom_property("rows_left_out") == 2
     bookmarks = json.loads((directory / "bookmarks.json").read_text())
-    assert [state["label"] for state in bookmarks] == ["PCA", "t-SNE (first 3 rows)"]
+    assert [state["label"] for state in bookmarks] == ["PCA", "t-SNE (3 of 4 rows)"]
     assert set(read_table(directory / "neighbors.tsv")["probe"]) == {"film"}
     assert len(pq.read_table(directory / "embedding.parquet")) == 6
 

@@ -53,11 +53,21 @@ def draw(
     if vectors is None:
         vectors = np.zeros((len(labels), 3))
     points = Points(name, vectors, columns, coloring)
-    return draw_picture(points, Layout(layout, positions), **changed)
+    return draw_picture(points, Layout(layout, positions, np.arange(len(positions))), **changed)
 
 
 def test_the_picture_is_a_png_of_the_promised_size() -> None:
     assert pixels(draw()).shape == (1040, 1440, 3)
+
+
+def test_points_without_a_position_are_left_out() -> None:
+    rows = np.arange(1, 300, 2)
+    columns = {"token": [label.encode() for label in LABELS]}
+    points = Points("embedding", np.zeros((300, 3)), columns, Coloring("norm", NUMBERS))
+
+    picture = draw_picture(points, Layout("t-SNE", POSITIONS[rows], rows))
+
+    assert picture == draw(POSITIONS[rows], LABELS[1::2], NUMBERS[rows])
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:

@@ -35,6 +35,28 @@ def test_some_points_keep_what_belongs_to_them() -> None:
     assert np.shares_memory(taken.vectors, VECTORS)
 
 
+def test_any_points_can_be_taken() -> None:
+    taken = points().take(np.array([3, 0]))
+    np.testing.assert_array_equal(taken.vectors, VECTORS[[3, 0]])
+    assert taken.labels == [b"d", b"a"]
+    assert taken.coloring.values == ["y", "x"]
+
+
+def test_labelled_and_extreme_points_are_chosen_before_the_first() -> None:
+    values = np.zeros(100)
+    values[[50, 60, 70]] = [3, -2, 2]
+    many = Points(
+        "words",
+        np.zeros((100, 2), np.float32),
+        {"token": [str(row).encode() for row in range(100)]},
+        Coloring("norm", values),
+    )
+    assert many.most_important(20, {b"99"}).tolist() == [*range(17), 50, 60, 99]
+    assert many.most_important(2, {b"99", b"0", b"98"}).tolist() == [0, 98]
+    assert many.most_important(1000).tolist() == list(range(100))
+    assert points().most_important(3).tolist() == [0, 1, 2]  # Categories have no extremes.
+
+
 def test_points_need_no_color_and_numbers_no_opposites() -> None:
     bare = Points("embedding", VECTORS, {"token": [b"a"] * 4}, Coloring("norm", np.ones(4)))
     assert bare.color_by == ""

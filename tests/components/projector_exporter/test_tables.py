@@ -55,7 +55,7 @@ def test_every_word_with_all_that_is_known_of_it(
     tmp_path: pathlib.Path, file_format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "_SLICE_CELLS", 5 * 30)
-    path = export(tmp_path, layouts=("pca", "tsne"), layout_rows=50)
+    path = export(tmp_path, layouts=("pca", "tsne"), layout_rows=50, probe_words=("word99",))
 
     table = read(path, file_format)
     assert {field.name: str(field.type) for field in table.schema} == {
@@ -76,7 +76,14 @@ def test_every_word_with_all_that_is_known_of_it(
     np.testing.assert_array_equal(table["P(pos)"], POSITIVE)
     assert set(table["class"].to_pylist()) == {"né", "pos"}
     assert table["pca_x"].null_count == 0
-    assert table["tsne_y"].is_null().to_pylist() == [row >= 50 for row in range(len(WORDS))]
+    (bookmark,) = json.loads((tmp_path / "1" / "bookmarks.json").read_text())[1:]
+    laid_out = [row for row, y in enumerate(table["tsne_y"].to_pylist()) if y is not None]
+    assert laid_out == bookmark["filteredPoints"] and len(laid_out) == 50
+    last = bookmark["projections"][-1]
+    assert table["token"][laid_out[-1]].as_py() == "word99"
+    assert (table["tsne_x"][laid_out[-1]].as_py(), table["tsne_y"][laid_out[-1]].as_py()) == (
+        pytest.approx((last["umap-0"], last["umap-1"]), abs=1e-2)
+    )
 
 
 def test_it_is_written_in_parts(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

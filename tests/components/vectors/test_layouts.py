@@ -5,12 +5,13 @@ import textwrap
 import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import NearestNeighbors
 
 from components.vectors.layouts import Layout, compute_layouts
 
 
-def layout_of(matrix: np.ndarray, name: str, max_rows: int = 10_000) -> Layout:
-    return compute_layouts(matrix, [name], max_rows)[name]
+def layout_of(matrix: np.ndarray, name: str, rows: np.ndarray | None = None) -> Layout:
+    return compute_layouts(matrix, [name], rows)[name]
 
 
 def matrix_of(rows: int, columns: int) -> np.ndarray:
@@ -59,7 +60,7 @@ def test_tsne_starts_from_the_principal_components(turn: int) -> None:
 
 
 def test_as_few_rows_as_two_are_laid_out() -> None:
-    layouts = compute_layouts(matrix_of(5, 5), ["pca", "tsne"], max_rows=2)
+    layouts = compute_layouts(matrix_of(5, 5), ["pca", "tsne"], np.array([1, 4]))
     assert [len(layout.positions) for layout in layouts.values()] == [5, 2]
 
 
@@ -70,13 +71,21 @@ def test_only_directions_count_for_tsne() -> None:
     np.testing.assert_array_equal(layout.positions, scaled.positions)
 
 
-def test_rows_beyond_the_cap_have_no_position() -> None:
-    layouts = compute_layouts(matrix_of(50, 4), ["tsne", "pca"], max_rows=20)
+def test_tsne_places_the_chosen_rows() -> None:
+    rows = np.arange(3, 50, 2)
+    layouts = compute_layouts(matrix_of(50, 4), ["tsne", "pca"], rows)
     assert list(layouts) == ["tsne", "pca"]
-    assert len(layouts["pca"].positions) == 50
-    alone = layout_of(matrix_of(50, 4)[:20], "tsne")
+    np.testing.assert_array_equal(layouts["pca"].rows, np.arange(50))
+    np.testing.assert_array_equal(layouts["tsne"].rows, rows)
+    alone = layout_of(matrix_of(50, 4)[rows], "tsne")
     np.testing.assert_array_equal(layouts["tsne"].positions, alone.positions)
-    assert len(layout_of(matrix_of(50, 4), "tsne", max_rows=2).positions) == 2
+
+
+def test_many_rows_are_placed_by_interpolated_forces() -> None:
+    groups = np.tile(two_groups(), (30, 1)) + matrix_of(3600, 8) / 10
+    positions = layout_of(groups, "tsne").positions
+    near = NearestNeighbors(n_neighbors=10).fit(positions).kneighbors(return_distance=False)
+    assert (near % 2 == np.arange(3600)[:, None] % 2).all()
 
 
 @pytest.mark.slow
@@ -86,9 +95,10 @@ def test_layouts_are_the_same_for_any_number_of_threads() -> None:
         import hashlib
         import numpy as np
         from components.vectors.layouts import compute_layouts
-        matrix = np.random.default_rng(3).normal(size=(800, 16)).astype(np.float32)
-        for layout in compute_layouts(matrix, ["pca", "tsne"]).values():
-            print(layout.name, hashlib.sha256(layout.positions.tobytes()).hexdigest())
+        matrix = np.random.default_rng(3).normal(size=(3200, 16)).astype(np.float32)
+        for rows in (800, 3200):
+            for layout in compute_layouts(matrix, ["pca", "tsne"], np.arange(rows)).values():
+                print(layout.name, hashlib.sha256(layout.positions.tobytes()).hexdigest())
     """)
     one, two = (
         subprocess.run(
@@ -134,16 +144,16 @@ def test_equal_rows_stay_together(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "names", "max_rows", "message"),
+    ("shape", "names", "rows", "message"),
     [
-        ((5, 5), ["pca", "isomap"], 10, r"\['isomap'\].*'tsne'"),
-        ((1, 5), ["pca"], 10, r"\(1, 5\)"),
-        ((5, 1), ["tsne"], 10, r"\(5, 1\)"),
-        ((5, 5), ["tsne"], 1, "max_rows is 1"),
+        ((5, 5), ["pca", "isomap"], None, r"\['isomap'\].*'tsne'"),
+        ((1, 5), ["pca"], None, r"\(1, 5\)"),
+        ((5, 1), ["tsne"], None, r"\(5, 1\)"),
+        ((5, 5), ["tsne"], np.array([3]), "with 1 rows"),
     ],
 )
 def test_what_cannot_be_laid_out_is_refused(
-    shape: tuple[int, int], names: list[str], max_rows: int, message: str
+    shape: tuple[int, int], names: list[str], rows: np.ndarray | None, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        compute_layouts(matrix_of(*shape), names, max_rows=max_rows)
+        compute_layouts(matrix_of(*shape), names, rows)
