@@ -18,7 +18,7 @@ environment := .venv/.ready-$(PYTHON)
 # What TensorFlow 2.21 prints at its import, before it looks at TF_CPP_MIN_LOG_LEVEL.
 SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
-quietly := 2> >(grep --line-buffered -vE '$(notes)' >&2)
+quietly := 2> >(trap '' INT; exec grep --line-buffered -avE '$(notes)' >&2)
 
 .PHONY: help run test quick test-trixie breakages mutants fuzz lint format bench tensorboard image \
 	kubeflow-local clean
@@ -28,7 +28,7 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
 
 run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
-	@python -m pipeline_def run $(quietly)
+	@exec python -m pipeline_def run $(quietly)
 
 test: $(environment) ## Run all tests, or those of TESTS="…".
 	@pytest $(TESTS)

@@ -9,7 +9,10 @@
 
 import sys
 
-from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
+from pipeline_def import (
+    interruption,
+    startup,  # noqa: F401  Before TensorFlow is imported.
+)
 from pipeline_def.config import ConfigError, PipelineConfig, load
 
 
@@ -24,10 +27,11 @@ def run(engine: str) -> None:
             failed.
     """
     config = _load()
-    # After the check of the configuration: TFX takes up to 20 s to import.
-    from pipeline_def import run
+    with interruption.ends_process():
+        # After the check of the configuration: TFX takes up to 20 s to import.
+        from pipeline_def import run
 
-    run.main(config, engine)
+        run.main(config, engine)
 
 
 def main(arguments: list[str]) -> None:

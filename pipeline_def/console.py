@@ -1,10 +1,12 @@
 """What a run prints: one line a step on the terminal, everything else into a log file."""
 
 import contextlib
+import io
 import itertools
 import logging
 import os
 import pathlib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ from pipeline_def import report
 
 # The components log their progress, such as a line for each epoch.
 _OWN_LOGGER = logging.getLogger("components")
+_FULL_DISK = re.compile("No space left on device|disk is full|Disk quota exceeded")
 
 
 @contextlib.contextmanager
@@ -26,13 +29,19 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
     """Redirects stdout, stderr and the logs of libraries to a file, for a ``with`` block.
 
     Args:
-        log: The file; an older one is overwritten. It is removed if nothing was written.
+        log: The file; an older one is overwritten.
 
     Yields:
         The terminal: what stdout was before.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as file, os.fdopen(os.dup(1), "w") as terminal:
+    with (
+        # Unbuffered, so that a process that ends at once has logged all, and a full disk does not
+        # make closing fail.
+        open(log, "wb", buffering=0) as raw,
+        io.TextIOWrapper(raw, encoding="utf-8", write_through=True) as file,
+        os.fdopen(os.dup(1), "w", errors="replace") as terminal,
+    ):
         progress_bars = terminal if terminal.isatty() else sys.stderr
         try:
             with _descriptors_to(file), contextlib.redirect_stderr(progress_bars):
@@ -41,9 +50,8 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
         finally:
             logging.basicConfig(handlers=[], force=True)
             logging.captureWarnings(False)
+            logging.raiseExceptions = True
             _OWN_LOGGER.handlers.clear()
-            if not file.tell():  # Nothing was run, only compiled.
-                log.unlink()
 
 
 @contextlib.contextmanager
@@ -63,8 +71,9 @@ def _descriptors_to(file: TextIO) -> Iterator[None]:
 
 
 def _flush() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # The disk of the log may be full.
+            stream.flush()
 
 
 def _log_to(file: TextIO, terminal: TextIO) -> None:
@@ -74,6 +83,7 @@ def _log_to(file: TextIO, terminal: TextIO) -> None:
     logging.basicConfig(handlers=[everything], format=form, level=logging.INFO, force=True)
     absl_logging.set_verbosity(absl_logging.INFO)
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # On a full disk, each record would print a traceback.
     own = logging.StreamHandler(terminal)
     own.setFormatter(logging.Formatter("    %(message)s"))
     _OWN_LOGGER.addHandler(own)
@@ -171,6 +181,8 @@ def own_message(error: BaseException) -> str:
             traceback in the worker; then the last error in that is meant.
     """
     message = str(error).strip()
+    if _FULL_DISK.search(message):  # What a library makes of it may be a line of SQL.
+        return "The disk is full. Make room and run again."
     _, traceback, stack = message.rpartition("Traceback (most recent call last):\n")
     if not traceback:
         return f"{type(error).__name__}: {message}"

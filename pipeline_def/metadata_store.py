@@ -1,14 +1,21 @@
 """The ML Metadata store of a pipeline."""
 
+import contextlib
 import os
 import pathlib
 import re
+import socket
+import sqlite3
 
+import ml_metadata
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig, PostgreSQLDatabaseConfig
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 
 from pipeline_def.config import ConfigError, Database, PipelineConfig
+
+_LOCK_SECONDS = 10
+_ANSWER_SECONDS = 10
 
 
 def connection_config(config: PipelineConfig) -> ConnectionConfig:
@@ -44,34 +51,79 @@ def connection_config(config: PipelineConfig) -> ConnectionConfig:
     )
 
 
-def require_store_of(
-    pipeline_name: str, artifacts: pathlib.Path, connection: ConnectionConfig
-) -> None:
-    """Refuses artifacts on disk of a pipeline that the store has never seen.
+def require_usable(config: PipelineConfig, connection: ConnectionConfig) -> None:
+    """Connects to the store once, before a run needs it, and refuses one that does not fit.
 
-    TFX numbers output directories by executions. With an empty store it begins with 1 again and
-    writes into directories of an earlier store's executions, beside what these hold.
+    Artifacts on disk of a pipeline that the store has never seen are refused, too. TFX numbers
+    output directories by executions: with an empty store it begins with 1 again and writes into
+    directories of an earlier store's executions, beside what these hold.
 
     Args:
-        pipeline_name: Name of the pipeline.
-        artifacts: Directory of its artifacts; it may be missing.
-        connection: The store.
+        config: The pipeline's configuration.
+        connection: Its store, of `connection_config`.
 
     Raises:
-        ConfigError: There are artifacts, and the store has no run of the pipeline.
+        ConfigError: The store cannot be used, or it has no run of the pipeline and there are
+            artifacts.
     """
-    if not artifacts.is_dir() or not any(artifacts.iterdir()):
-        return
-    with metadata.Metadata(connection) as connected:
-        known = connected.store.get_context_by_type_and_name(
-            constants.PIPELINE_CONTEXT_TYPE_NAME, pipeline_name
-        )
-    if not known:
+    if connection.HasField("sqlite"):
+        _check_file(pathlib.Path(connection.sqlite.filename_uri))
+    try:
+        with metadata.Metadata(connection) as connected:
+            known = connected.store.get_context_by_type_and_name(
+                constants.PIPELINE_CONTEXT_TYPE_NAME, config.name
+            )
+    except RuntimeError as error:
+        raise _unusable(config, str(error)) from error
+    artifacts = config.root / "artifacts"
+    if not known and artifacts.is_dir() and any(artifacts.iterdir()):
         raise ConfigError(
             f"{artifacts} holds artifacts, but the ML Metadata store has no run of the pipeline "
-            f"{pipeline_name!r}: new outputs would be mixed with old files. Bring back the store "
+            f"{config.name!r}: new outputs would be mixed with old files. Bring back the store "
             "that the artifacts belong to, or move them away to start anew."
         )
+
+
+def _check_file(path: pathlib.Path) -> None:
+    """Refuses an SQLite file that is damaged, or that another process keeps locked."""
+    if not path.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as file:
+            file.execute("begin immediate")  # ML Metadata would wait 250 s for a lock.
+            (found,) = file.execute("pragma quick_check").fetchone()
+    except sqlite3.Error as error:
+        found = str(error)
+    if found != "ok":
+        raise ConfigError(
+            f"The ML Metadata store {path} cannot be used: {found}. If it is locked, end "
+            "the process that uses it. If it is damaged, bring back a copy, or start anew: move "
+            f"{path.parent} away."
+        )
+
+
+def _unusable(config: PipelineConfig, cause: str) -> ConfigError:
+    store, database = config.root / "metadata.sqlite", config.metadata
+    if "library version" in cause:
+        place = f"database {database.database}" if database else f"file {store}"
+        return ConfigError(
+            f"The ML Metadata {place} is of another version of ML Metadata than the installed "
+            f"{ml_metadata.__version__}: {cause} Run the pipeline with the Python and TFX that "
+            f"wrote it, or start anew: name another database, or move {config.root} away."
+        )
+    if not database:
+        return ConfigError(f"The ML Metadata store {store} cannot be used: {cause}")
+    try:
+        socket.create_connection((database.host, database.port), _ANSWER_SECONDS).close()
+    except OSError as error:
+        found = f"there is no server ({error.strerror or error})"
+    else:
+        found = f"the server refuses the user, the password or the database ({cause})"
+    return ConfigError(
+        f"The {database.kind} database {database.database!r} for ML Metadata at "
+        f"{database.host}:{database.port}, user {database.user!r}, cannot be used: {found}. Start "
+        "the server, or correct the configuration's section metadata or the password."
+    )
 
 
 def _password(database: Database) -> str:

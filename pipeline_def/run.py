@@ -1,6 +1,7 @@
 """Runs a pipeline with a TFX engine of this machine, and reports what it made."""
 
 import datetime
+import shlex
 import sys
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
@@ -8,8 +9,8 @@ from tfx import v1 as tfx
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from components.artifacts import projection_directory
-from pipeline_def import console, metadata_store, report, workers
-from pipeline_def.config import PipelineConfig
+from pipeline_def import console, metadata_store, output_directory, report, workers
+from pipeline_def.config import ConfigError, PipelineConfig
 from pipeline_def.pipeline import create_pipeline
 
 _RUNNERS = {"beam": BeamDagRunner, "local": tfx.orchestration.LocalDagRunner}
@@ -30,31 +31,40 @@ def main(config: PipelineConfig, engine: str) -> None:
     """
     try:
         pipeline = create_pipeline(config)
-        connection = pipeline.metadata_connection_config
-        metadata_store.require_store_of(config.name, config.root / "artifacts", connection)
     except ValueError as error:
         sys.exit(str(error))
+    try:
+        with output_directory.claimed(config.root):
+            _run(pipeline, config, engine)
+    except ConfigError as error:
+        sys.exit(str(error))
+
+
+def _run(pipeline: tfx.dsl.Pipeline, config: PipelineConfig, engine: str) -> None:
+    connection = pipeline.metadata_connection_config
     runner = _RUNNERS[engine]()
     workers.use_python_runner()
-    log = config.root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
+    # With microseconds, as in TFX's names of runs.
+    log = config.root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}.log"
     with console.quiet(log) as terminal:
+        metadata_store.require_usable(config, connection)
         steps = console.Steps(terminal, connection)
         try:
-            with steps.followed(), workers.temporary_files_removed():
+            with steps.followed():
                 runner.run(pipeline)
         except Exception:
             if not steps.failed:  # A step's error has been printed, and Beam wraps it in its own.
                 raise
-        lines = [] if steps.failed else _summary(config, steps.outputs())
-    if steps.failed:
-        sys.exit(f"\n{steps.failed} failed; its whole log is {log}")
-    if lines:
-        print("", *lines, f"Log:         {log}", sep="\n")
+        if steps.failed:
+            sys.exit(f"\n{steps.failed} failed; its whole log is {log}")
+        if not steps.outputs():  # Compiled, not run.
+            log.unlink()
+            return
+        lines = _summary(config, steps.outputs())
+        print("", *lines, f"Log:         {log}", sep="\n", file=terminal)
 
 
 def _summary(config: PipelineConfig, artifacts: dict[str, Artifact]) -> list[str]:
-    if "EmbeddingProjection" not in artifacts:  # Compiled, not run.
-        return []
     evaluation, projection = artifacts["ModelEvaluation"], artifacts["EmbeddingProjection"]
     published = projection.custom_properties["published"].string_value
     return [
@@ -63,7 +73,7 @@ def _summary(config: PipelineConfig, artifacts: dict[str, Artifact]) -> list[str
         f"Model:       {_verdict(artifacts)}",
         f"Projection:  {projection_directory(projection)}",
         *([f"Published:   {published}"] if published else []),
-        f"See it:      tensorboard --logdir {projection.uri}",
+        f"See it:      tensorboard --logdir {shlex.quote(projection.uri)}",
     ]
 
 

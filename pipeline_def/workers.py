@@ -1,11 +1,5 @@
 """How Beam runs the work of the Beam-based components on this machine."""
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterator
-from unittest import mock
-
 from apache_beam.options.pipeline_options import StandardOptions
 
 from pipeline_def.config import Beam
@@ -39,18 +33,3 @@ def use_python_runner() -> None:
     that BeamDagRunner itself makes, which has no options.
     """
     StandardOptions.DEFAULT_RUNNER = _PYTHON_RUNNER
-
-
-@contextlib.contextmanager
-def temporary_files_removed() -> Iterator[None]:
-    """Removes all temporary files of a ``with`` block at its end.
-
-    Each Beam pipeline makes a temporary directory, and leaves it behind if a component fails while
-    it builds the pipeline.
-    """
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        mock.patch.dict(os.environ, TMPDIR=directory),  # For worker processes.
-        mock.patch.object(tempfile, "tempdir", directory),
-    ):
-        yield

@@ -1,5 +1,6 @@
 """The sample as README.md runs it, and what happens to it afterwards: the story of a pipeline."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -138,6 +139,35 @@ def test_lineage_tells_the_dataset(sample: Pipeline, sample_run: Run) -> None:
     assert json.loads(recorded["class_names"]) == ["neg", "pos"]
     fingerprint = sample_run.artifacts["EmbeddingProjection"].properties["dataset_fingerprint"]
     assert fingerprint.string_value == recorded["dataset_fingerprint"] != ""
+
+
+# Runs that are in each other's way, and one that is interrupted.
+
+
+def test_a_second_run_is_refused_and_sigterm_to_make_ends_the_first(
+    sample: Pipeline, sample_run: Run
+) -> None:
+    served = list((sample.root / "serving").iterdir())
+    endless = {"TRAINING__EPOCHS": "100000", "TRAINING__EARLY_STOPPING_PATIENCE": "0"}
+    variables = {f"PIPELINE__{name}": value for name, value in endless.items()}
+    process = dataclasses.replace(sample, variables=variables).spawn(sample.make("run"))
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("EmbeddingTrainer "):
+            second = sample.run()
+            process.terminate()  # make alone, as a scheduler does.
+            break
+    rest = process.stdout.read()  # Until the last process of the group has closed it.
+    process.wait()
+    assert second.code == 1
+    assert re.search(
+        r"Another run of this pipeline, process \d+ since .*, writes to ", second.printed
+    )
+    assert process.returncode in (2, -signal.SIGTERM)
+    assert "Interrupted. The next run takes the finished steps from the cache." in rest
+    assert "Traceback" not in rest
+    assert "Pusher" not in rest
+    assert list((sample.root / "serving").iterdir()) == served
 
 
 # Later runs of it.

@@ -107,12 +107,6 @@ def test_output_is_given_back_after_an_error(
     assert log.read_text() == "within\n"
 
 
-def test_a_log_of_nothing_is_removed(tmp_path: pathlib.Path) -> None:
-    with console.quiet(tmp_path / "logs" / "run.log"):
-        pass
-    assert list((tmp_path / "logs").iterdir()) == []
-
-
 @pytest.mark.parametrize(
     ("message", "shown"),
     [

@@ -3,7 +3,9 @@ import os
 import pathlib
 import shutil
 import socket
+import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from pipeline_def import metadata_store
-from pipeline_def.config import ConfigError, load
+from pipeline_def.config import ConfigError, PipelineConfig
 
 PASSWORD = "a secret"
 STARTUP_SECONDS = 60
@@ -101,21 +103,25 @@ def postgresql(home_of: HomeOf) -> Iterator[int]:
     run_as("postgres", control, "-D", data, "-m", "immediate", "stop")
 
 
-def connection_to(kind: str, port: int, tmp_path: pathlib.Path) -> object:
-    path = tmp_path / "own.yaml"
-    path.write_text(f"""
-name: own
-dataset: {{name: own_reviews}}
-evaluation: {{min_accuracy: 0.5}}
-metadata:
-  kind: {kind}
-  host: 127.0.0.1
-  port: {port}
-  database: lineage
-  user: tfx
-  password_variable: LINEAGE_PASSWORD
-""")
-    return metadata_store.connection_config(load({"PIPELINE_CONFIG": str(path)}))
+def configured(output: pathlib.Path, **database: object) -> PipelineConfig:
+    where = {"host": "127.0.0.1", "database": "lineage", "user": "tfx"}
+    password = {"password_variable": "LINEAGE_PASSWORD"}
+    return PipelineConfig.model_validate(
+        {
+            "name": "own",
+            "output_dir": str(output),
+            "dataset": {"name": "own_reviews"},
+            "evaluation": {"min_accuracy": 0.5},
+            "metadata": {**where, **password, **database} if database else None,
+        }
+    )
+
+
+def refusal(config: PipelineConfig) -> str:
+    connection = metadata_store.connection_config(config)
+    with pytest.raises(ConfigError) as refused:
+        metadata_store.require_usable(config, connection)
+    return str(refused.value)
 
 
 @pytest.mark.slow
@@ -125,55 +131,130 @@ def test_lineage_is_kept_in_a_database(
     request: pytest.FixtureRequest,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    port = request.getfixturevalue(kind)
     monkeypatch.setenv("LINEAGE_PASSWORD", PASSWORD)
-    connection = connection_to(kind, request.getfixturevalue(kind), tmp_path)
+    config = configured(tmp_path, kind=kind, port=port)
+    connection = metadata_store.connection_config(config)
+    metadata_store.require_usable(config, connection)
     kept = metadata_store_pb2.ArtifactType(name="Kept")
     with metadata.Metadata(connection) as first:
         first.store.put_artifact_type(kept)
     with metadata.Metadata(connection) as second:
         assert second.store.get_artifact_type("Kept").name == "Kept"
 
+    monkeypatch.setenv("LINEAGE_PASSWORD", "another secret")
+    refused = refusal(config)
+    assert f"'lineage' for ML Metadata at 127.0.0.1:{port}, user 'tfx'" in refused
+    assert "the server refuses the user, the password or the database" in refused
+    printed = capfd.readouterr()
+    assert "secret" not in refused + printed.out + printed.err
+
+
+@pytest.mark.parametrize("kind", ["mysql", "postgresql"])
+def test_a_database_that_is_down_is_called_that(
+    kind: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINEAGE_PASSWORD", PASSWORD)
+    port = free_port()
+    refused = refusal(configured(tmp_path, kind=kind, port=port))
+    assert f"The {kind} database 'lineage' for ML Metadata at 127.0.0.1:{port}" in refused
+    assert "there is no server (Connection refused)" in refused
+    assert "secret" not in refused
+
 
 def test_a_missing_password_is_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ValueError, match="no variable LINEAGE_PASSWORD"):
-        connection_to("mysql", 3306, tmp_path)
+    with pytest.raises(ConfigError, match="no variable LINEAGE_PASSWORD"):
+        metadata_store.connection_config(configured(tmp_path, kind="mysql", port=3306))
 
 
-def pipelines(connection: metadata_store_pb2.ConnectionConfig, *names: str) -> None:
-    """Puts pipelines into a store, as TFX's compiler names their contexts."""
-    with metadata.Metadata(connection) as connected:
+def pipelines(config: PipelineConfig, *names: str) -> pathlib.Path:
+    """Puts pipelines into a store, as TFX's compiler names their contexts; returns its file."""
+    config.root.mkdir(exist_ok=True)
+    with metadata.Metadata(metadata_store.connection_config(config)) as connected:
         kind = connected.store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
         connected.store.put_contexts(
             [metadata_store_pb2.Context(type_id=kind, name=name) for name in names]
         )
+    return config.root / "metadata.sqlite"
 
 
 @pytest.fixture
-def sqlite(tmp_path: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:
-    return metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
+def config(tmp_path: pathlib.Path) -> PipelineConfig:
+    """A pipeline with its store in a file."""
+    return configured(tmp_path)
 
 
-def test_artifacts_of_another_store_are_refused(
-    tmp_path: pathlib.Path, sqlite: metadata_store_pb2.ConnectionConfig
-) -> None:
-    artifacts = tmp_path / "artifacts"
+def test_artifacts_of_another_store_are_refused(config: PipelineConfig) -> None:
+    artifacts = config.root / "artifacts"
     (artifacts / "TfdsExampleGen").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=f"^{artifacts} holds artifacts, but .* 'own'"):
-        metadata_store.require_store_of("own", artifacts, sqlite)
-    pipelines(sqlite, "another")
-    with pytest.raises(ConfigError):
-        metadata_store.require_store_of("own", artifacts, sqlite)
-    pipelines(sqlite, "own")
-    metadata_store.require_store_of("own", artifacts, sqlite)
+    assert f"{artifacts} holds artifacts, but the ML Metadata store has no run" in refusal(config)
+    pipelines(config, "another")
+    assert "no run of the pipeline 'own'" in refusal(config)
+    pipelines(config, "own")
+    metadata_store.require_usable(config, metadata_store.connection_config(config))
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_a_new_pipeline_needs_no_store(
-    made: bool, tmp_path: pathlib.Path, sqlite: metadata_store_pb2.ConnectionConfig
-) -> None:
-    artifacts = tmp_path / "artifacts"
+def test_a_new_pipeline_may_have_a_new_store(made: bool, config: PipelineConfig) -> None:
+    config.root.mkdir()
     if made:
-        artifacts.mkdir()
-    metadata_store.require_store_of("own", artifacts, sqlite)
-    assert not (tmp_path / "metadata.sqlite").exists()
+        (config.root / "artifacts").mkdir()
+    metadata_store.require_usable(config, metadata_store.connection_config(config))
+
+
+def overwrite(file: pathlib.Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[:4096] + b"x" * 8192 + content[12288:])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        overwrite,
+        lambda file: file.write_bytes(b"no database" * 1000),
+        lambda file: file.write_bytes(file.read_bytes()[:20000]),
+    ],
+    ids=["overwritten", "another file", "truncated"],
+)
+def test_a_damaged_file_is_named(
+    damage: Callable[[pathlib.Path], None], config: PipelineConfig
+) -> None:
+    file = pipelines(config, "own")
+    damage(file)
+    refused = refusal(config)
+    assert refused.startswith(f"The ML Metadata store {file} cannot be used: ")
+    assert f"move {config.root} away" in refused
+
+
+def test_a_locked_file_is_named(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = pipelines(config, "own")
+    monkeypatch.setattr(metadata_store, "_LOCK_SECONDS", 0.1)
+    script = """
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("begin immediate")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", script, str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as locking:
+        assert locking.stdout
+        locking.stdout.readline()
+        assert f"{file} cannot be used: database is locked" in refusal(config)
+        locking.communicate()
+    metadata_store.require_usable(config, metadata_store.connection_config(config))
+
+
+@pytest.mark.parametrize("version", [1, 1000])
+def test_a_file_of_another_version_is_named_with_two_ways_out(
+    version: int, config: PipelineConfig
+) -> None:
+    file = pipelines(config, "own")
+    with contextlib.closing(sqlite3.connect(file)) as store, store:
+        store.execute("update MLMDEnv set schema_version = ?", [version])
+    refused = refusal(config)
+    assert f"The ML Metadata file {file} is of another version" in refused
+    assert "Run the pipeline with the Python and TFX that wrote it, or start anew" in refused
+    assert f"move {config.root} away" in refused

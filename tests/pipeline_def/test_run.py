@@ -53,7 +53,6 @@ def test_artifacts_of_another_store_are_refused_before_anything_runs(
         run.main(config, "local")
     assert "holds artifacts, but the ML Metadata store has no run" in str(ended.value.code)
     assert capfd.readouterr().out == ""
-    assert [path for path in config.root.rglob("*") if path.is_file()] == [
-        config.root / "metadata.sqlite",
-        old,
-    ]
+    made = {path.relative_to(config.root).parts[0] for path in config.root.iterdir()}
+    assert made == {".lock", "artifacts", "logs", "metadata.sqlite"}
+    assert [path for path in (config.root / "artifacts").rglob("*") if path.is_file()] == [old]
