@@ -1,12 +1,15 @@
 """What the stock Evaluator is given: a configuration, metrics, and the model to compare with."""
 
+import collections
 import itertools
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 import tf_keras  # TensorFlow Model Analysis makes its Keras metrics with this package.
+from tensorflow_model_analysis.metrics import multi_class_confusion_matrix_metrics
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.types import artifact
@@ -14,31 +17,49 @@ from tfx.utils import path_utils
 
 from components.text.features import LABEL
 
+# Names of metrics among Evaluator's results.
+ACCURACY = "sparse_categorical_accuracy"
+BALANCED_ACCURACY = "balanced_accuracy"
+
 _LOGGER = logging.getLogger(__name__)
 
 
-def eval_config(min_accuracy: float, max_accuracy_drop: float) -> tfma.EvalConfig:
+def eval_config(
+    *, min_accuracy: float, max_accuracy_drop: float, min_balanced_accuracy: float
+) -> tfma.EvalConfig:
     """Returns an Evaluator's configuration that blesses a model by its accuracy.
 
     Args:
         min_accuracy: Accuracy that the model must reach, in [0, 1].
         max_accuracy_drop: Accuracy that it may lose against the baseline model, in [0, 1].
+        min_balanced_accuracy: Mean of the classes' recalls that the model must reach, in [0, 1].
 
     Returns:
-        A configuration for models of EmbeddingTrainer.
+        A configuration for models of EmbeddingTrainer. The metrics are computed of all examples,
+        and of those of each label, where the accuracy is the recall of the class.
     """
-    threshold = tfma.MetricThreshold(
+    accuracy_bound = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": min_accuracy}),
         change_threshold=tfma.GenericChangeThreshold(
             direction=tfma.MetricDirection.HIGHER_IS_BETTER,
             absolute={"value": -max_accuracy_drop},
         ),
     )
+    balanced_accuracy_bound = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": min_balanced_accuracy})
+    )
     metrics = [
         tfma.MetricConfig(class_name="ExampleCount"),
         tfma.MetricConfig(class_name="SparseCategoricalCrossentropy", module=__name__),
         tfma.MetricConfig(
-            class_name="SparseCategoricalAccuracy", module=__name__, threshold=threshold
+            class_name="SparseCategoricalAccuracy",
+            module=__name__,
+            per_slice_thresholds=_overall(accuracy_bound),
+        ),
+        tfma.MetricConfig(
+            class_name="MeanRecall",
+            module=__name__,
+            per_slice_thresholds=_overall(balanced_accuracy_bound),
         ),
     ]
     return tfma.EvalConfig(
@@ -47,9 +68,14 @@ def eval_config(min_accuracy: float, max_accuracy_drop: float) -> tfma.EvalConfi
                 signature_name="serving_default", label_key=LABEL, prediction_key="probabilities"
             )
         ],
-        slicing_specs=[tfma.SlicingSpec()],
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL])],
         metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
     )
+
+
+def _overall(bound: tfma.MetricThreshold) -> list[tfma.PerSliceMetricThreshold]:
+    """Returns a bound that holds for all examples together, not for those of each label as well."""
+    return [tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=bound)]
 
 
 class SparseCategoricalAccuracy(tf_keras.metrics.SparseCategoricalAccuracy):
@@ -72,6 +98,50 @@ class SparseCategoricalCrossentropy(tf_keras.metrics.SparseCategoricalCrossentro
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
         """Adds a batch of labels and probabilities."""
         return super().update_state(*args, **kwargs)
+
+
+class MeanRecall(tfma.metrics.Metric):
+    """Computes the balanced accuracy: the mean of the recalls of all classes that have examples.
+
+    A model that always names the most frequent of n classes reaches 1/n, however frequent that is.
+    TensorFlow Model Analysis has a metric of that name for two classes alone.
+    """
+
+    def __init__(self, name: str = BALANCED_ACCURACY) -> None:
+        """Creates the metric.
+
+        Args:
+            name: Its name among the results.
+        """
+        super().__init__(tfma.metrics.merge_per_key_computations(_mean_recall), name=name)
+
+
+def _mean_recall(
+    name: str,
+    eval_config: tfma.EvalConfig,
+    model_name: str,
+    output_name: str,
+    example_weighted: bool,
+) -> list[Any]:
+    """Returns the computations of MeanRecall for a model."""
+    confusion = multi_class_confusion_matrix_metrics.multi_class_confusion_matrices(
+        thresholds=[0.0],
+        eval_config=eval_config,
+        model_name=model_name,
+        output_name=output_name,
+        example_weighted=example_weighted,
+    )
+    key = tfma.metrics.MetricKey(name, model_name, output_name, example_weighted=example_weighted)
+
+    def result(metrics: Mapping[Any, Any]) -> dict[Any, float]:
+        (counts,) = metrics[confusion[-1].keys[0]].values()
+        examples: collections.Counter[int] = collections.Counter()
+        for entry, count in counts.items():
+            examples[entry.actual_class_id] += count
+        recalls = [counts.get((label, label), 0) / examples[label] for label in examples]
+        return {key: sum(recalls) / len(recalls)}
+
+    return [*confusion, tfma.metrics.DerivedMetricComputation(keys=[key], result=result)]
 
 
 class PreviousBlessedModelStrategy(resolver.ResolverStrategy):

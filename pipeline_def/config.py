@@ -185,6 +185,9 @@ class Evaluation(_Section):
     """Accuracy that a model must reach on the eval split."""
     max_accuracy_drop: Fraction = 0.01
     """Accuracy that a model may lose against the latest blessed model."""
+    min_balanced_accuracy: Fraction = 0.0
+    """Mean of the classes' recalls that a model must reach on the eval split. Naming one of n
+    classes every time reaches 1/n, however frequent that class is."""
 
 
 class Beam(_Section):

@@ -15,6 +15,7 @@ import hashlib
 import pathlib
 from collections.abc import Callable
 
+import tensorflow_data_validation as tfdv
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
@@ -77,8 +78,13 @@ def create_pipeline(
     )
     examples = example_gen.outputs["examples"]
 
-    # Describes the examples of each split. Pass `stats_options` to leave features out or to sample.
-    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    # Describes the examples of each split. `stats_options` can leave features out, or sample.
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=examples,
+        # Exact numbers of distinct values keep every text in memory: 7,061 MB and 92 s for 800,000
+        # reviews instead of 788 MB and 30 s.
+        stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
+    )
     statistics = statistics_gen.outputs["statistics"]
 
     # Says which features, types and labels are expected: the curated file of `dataset.schema_file`,
@@ -127,9 +133,7 @@ def create_pipeline(
         example_splits=[EVAL],
         model=model,
         baseline_model=baseline_model,
-        eval_config=eval_config(
-            config.evaluation.min_accuracy, config.evaluation.max_accuracy_drop
-        ),
+        eval_config=eval_config(**config.evaluation.model_dump()),
     )
     evaluator.exec_properties["code_digest"] = source_digest("components.evaluation")
 

@@ -1,8 +1,9 @@
 """Describes what a run made, from ML Metadata and the artifacts themselves."""
 
 import csv
+import dataclasses
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import artifact_utils
 
 from components.artifacts import projection_directory
+from components.evaluation import ACCURACY, BALANCED_ACCURACY
 from components.projector_exporter.export import NEIGHBORS
 from components.text.features import VOCABULARY
 from components.text.vocabulary import read_token_counts
@@ -44,14 +46,83 @@ def describe(artifacts: Iterable[Artifact]) -> str:
     return ", ".join(filter(None, described))
 
 
-def accuracy(evaluation: Artifact) -> float:
-    """Returns the accuracy on the eval split, in [0, 1].
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How good a model is on the eval split, in [0, 1].
+
+    Attributes:
+        accuracy: Share of the examples that it gets right.
+        balanced_accuracy: Mean of the recalls.
+        recalls: Share of the examples of each class that it gets right, by the class's number.
+        majority: Number of the most frequent class.
+        majority_share: Share of the examples that are of this class, which is the accuracy of
+            naming it every time.
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    recalls: dict[int, float]
+    majority: int
+    majority_share: float
+
+
+def scores(evaluation: Artifact) -> Scores:
+    """Reads the metrics of a model.
 
     Args:
         evaluation: A ModelEvaluation artifact.
     """
-    metrics = tfma.load_eval_result(evaluation.uri).get_metrics_for_slice()
-    return float(metrics["sparse_categorical_accuracy"]["doubleValue"])
+    slices = tfma.load_eval_result(evaluation.uri).get_metrics_for_all_slices()
+    values = {
+        key: {name: metric["doubleValue"] for name, metric in metrics.items()}
+        for key, metrics in slices.items()
+    }
+    overall = values.pop(())
+    of_class = {int(label): metrics for ((_, label),), metrics in sorted(values.items())}
+    majority = max(of_class, key=lambda label: of_class[label]["example_count"])
+    return Scores(
+        overall[ACCURACY],
+        overall[BALANCED_ACCURACY],
+        {label: metrics[ACCURACY] for label, metrics in of_class.items()},
+        majority,
+        of_class[majority]["example_count"] / overall["example_count"],
+    )
+
+
+def class_names(model: Artifact) -> list[str]:
+    """Returns the names of the classes in the order of their numbers; empty if they have none.
+
+    Args:
+        model: A Model artifact.
+    """
+    return list(json.loads(model.custom_properties["class_names"].string_value or "[]"))
+
+
+def describe_scores(scores: Scores, names: Sequence[str], split: str, limit: int = 5) -> list[str]:
+    """Returns lines about how good a model is, with a warning if it has learned nothing.
+
+    Args:
+        scores: What Evaluator measured.
+        names: The names of the classes; empty to number them.
+        split: The eval split, for the first line.
+        limit: Largest number of recalls, of which the lowest come first.
+    """
+    names = names or [str(label) for label in range(max(scores.recalls) + 1)]
+    majority = names[scores.majority]
+    recalls = sorted(scores.recalls.items(), key=lambda pair: pair[1])
+    more = f" and {len(recalls) - limit} more" if len(recalls) > limit else ""
+    lowest = ", ".join(f"{names[label]} {recall:.3f}" for label, recall in recalls[:limit])
+    lines = [
+        f"Accuracy:    {scores.accuracy:.4f} on {split!r}",
+        f"Majority:    {scores.majority_share:.4f}, by naming {majority!r} every time",
+        f"Balanced:    {scores.balanced_accuracy:.4f}, the mean recall of {lowest}{more}",
+    ]
+    if scores.accuracy <= scores.majority_share:
+        lines.append(
+            f"Warning:     the model is no better than naming {majority!r} every time. Set "
+            "evaluation.min_balanced_accuracy to refuse such a model."
+        )
+    return lines
 
 
 def is_blessed(blessing: Artifact) -> bool:
@@ -103,7 +174,8 @@ def _missed_bound(failure: Any) -> str:
             f"accuracy changed by {found:+.4f} against the latest blessed model "
             f"({allowed:+.4f} allowed)"
         )
-    return f"accuracy {found:.4f} is below {threshold.value_threshold.lower_bound.value}"
+    name = _METRIC_NAMES[failure.metric_key.name]
+    return f"{name} {found:.4f} is below {threshold.value_threshold.lower_bound.value}"
 
 
 def _examples(artifact: Artifact) -> str:
@@ -146,7 +218,7 @@ def _model(artifact: Artifact) -> str:
 
 
 def _evaluation(artifact: Artifact) -> str:
-    return f"accuracy {accuracy(artifact):.3f}"
+    return f"accuracy {scores(artifact).accuracy:.3f}"
 
 
 def _blessing(artifact: Artifact) -> str:
@@ -166,6 +238,7 @@ def _pushed(artifact: Artifact) -> str:
     return artifact.custom_properties["pushed_destination"].string_value or "nothing pushed"
 
 
+_METRIC_NAMES = {ACCURACY: "accuracy", BALANCED_ACCURACY: "balanced accuracy"}
 _DESCRIPTIONS: dict[str, Callable[[Artifact], str]] = {
     "Examples": _examples,
     "ExampleAnomalies": _anomalies,

@@ -69,7 +69,9 @@ def _summary(config: PipelineConfig, artifacts: dict[str, Artifact]) -> list[str
     published = projection.custom_properties["published"].string_value
     return [
         *(f"Nearest to   {line}" for line in report.nearest(projection)),
-        f"Accuracy:    {report.accuracy(evaluation):.4f} on {config.dataset.eval!r}",
+        *report.describe_scores(
+            report.scores(evaluation), report.class_names(artifacts["Model"]), config.dataset.eval
+        ),
         f"Model:       {_verdict(artifacts)}",
         f"Projection:  {projection_directory(projection)}",
         *([f"Published:   {published}"] if published else []),

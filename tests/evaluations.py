@@ -25,16 +25,20 @@ def evaluate(
     baseline_right: int | None = None,
     min_accuracy: float = 0.0,
     max_accuracy_drop: float = 1.0,
+    min_balanced_accuracy: float = 0.0,
 ) -> tfma.ValidationResult:
     """Evaluates a model that gets some of its examples right.
 
+    The last example is of class 0, the others are of class 1.
+
     Args:
         directory: Gets the files of a ModelEvaluation artifact in `evaluation`.
-        right: How many examples the model gets right.
+        right: How many examples the model gets right, from the first on.
         of: How many examples there are.
         baseline_right: How many the model that it is compared with gets right; None for no such.
         min_accuracy: As eval_config takes it.
         max_accuracy_drop: As eval_config takes it.
+        min_balanced_accuracy: As eval_config takes it.
 
     Returns:
         What the files say of the bounds.
@@ -43,7 +47,11 @@ def evaluate(
     if baseline_right is not None:
         rights["baseline"] = baseline_right
     config = tfma.utils.update_eval_config_with_defaults(
-        eval_config(min_accuracy, max_accuracy_drop),
+        eval_config(
+            min_accuracy=min_accuracy,
+            max_accuracy_drop=max_accuracy_drop,
+            min_balanced_accuracy=min_balanced_accuracy,
+        ),
         has_baseline="baseline" in rights,
         rubber_stamp="baseline" not in rights,
     )
@@ -64,9 +72,11 @@ def evaluate(
     with tf.io.TFRecordWriter(examples) as writer:
         for row in range(of):
             example = tf.train.Example()
-            example.features.feature[LABEL].int64_list.value.append(1)
+            label = int(row < of - 1)
+            example.features.feature[LABEL].int64_list.value.append(label)
             for name, count in rights.items():
-                probabilities = [0.2, 0.8] if row < count else [0.7, 0.3]
+                predicted = label if row < count else 1 - label
+                probabilities = [0.2, 0.8] if predicted else [0.7, 0.3]
                 example.features.feature[name].float_list.value.extend(probabilities)
             writer.write(example.SerializeToString())
     output = str(directory / "evaluation")

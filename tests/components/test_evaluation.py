@@ -52,9 +52,13 @@ def converted_by_autograph() -> set[str]:
         (5, 7, {"min_accuracy": 0.625, "max_accuracy_drop": 0.26}, True),
         (5, 7, {"max_accuracy_drop": 0.24}, False),
         (7, 5, {"max_accuracy_drop": 0.0}, True),
+        # As good as naming class 1 every time.
+        (7, None, {"min_accuracy": 0.875, "min_balanced_accuracy": 0.5}, True),
+        (7, None, {"min_accuracy": 0.875, "min_balanced_accuracy": 0.51}, False),
+        (8, 7, {"min_balanced_accuracy": 1.0}, True),
     ],
 )
-def test_a_model_is_blessed_by_both_bounds(
+def test_a_model_is_blessed_by_all_bounds(
     tmp_path: pathlib.Path,
     right: int,
     baseline_right: int | None,

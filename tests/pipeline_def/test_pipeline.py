@@ -43,7 +43,11 @@ VALUES: dict[str, Any] = {
     },
     "training": {"embedding_dim": 7, "epochs": 3, "learning_rate": 0.25, "strategy": "one_device"},
     "projection": {"layouts": ["pca"], "probe_words": ["good"], "formats": ["arrow"]},
-    "evaluation": {"min_accuracy": 0.7, "max_accuracy_drop": 0.125},
+    "evaluation": {
+        "min_accuracy": 0.7,
+        "max_accuracy_drop": 0.125,
+        "min_balanced_accuracy": 0.25,
+    },
     "beam": {"direct_running_mode": "multi_processing", "direct_num_workers": 3},
 }
 
@@ -91,12 +95,16 @@ def test_the_bounds_reach_evaluator(pipeline: tfx.dsl.Pipeline) -> None:
     given = properties(pipeline, "Evaluator")
     assert json.loads(given["example_splits"]) == ["eval"]
     evaluation = json_format.Parse(given["eval_config"], tfma.EvalConfig())
-    (bounded,) = (
-        metric for metric in evaluation.metrics_specs[0].metrics if metric.HasField("threshold")
-    )
-    assert bounded.class_name == "SparseCategoricalAccuracy"
-    assert bounded.threshold.value_threshold.lower_bound.value == 0.7
-    assert bounded.threshold.change_threshold.absolute.value == -0.125
+    bounds = {
+        metric.class_name: bound.threshold
+        for metric in evaluation.metrics_specs[0].metrics
+        for bound in metric.per_slice_thresholds
+    }
+    accuracy = bounds.pop("SparseCategoricalAccuracy")
+    assert accuracy.value_threshold.lower_bound.value == 0.7
+    assert accuracy.change_threshold.absolute.value == -0.125
+    assert bounds.pop("MeanRecall").value_threshold.lower_bound.value == 0.25
+    assert not bounds
 
 
 def test_only_training_examples_are_analyzed_and_transformed(pipeline: tfx.dsl.Pipeline) -> None:

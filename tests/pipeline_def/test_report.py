@@ -132,25 +132,60 @@ def test_the_anomalies_of_all_splits_are_named(
     assert report.describe([artifact("ExampleAnomalies", tmp_path, split_names=names)]) == described
 
 
-# What Evaluator wrote of models that get 5 and 6 of 8 examples right; the first misses its bounds.
+# What Evaluator wrote of models that get the first 5 and 7 of 8 examples right, of which the last
+# alone is of class 0; the first model misses its bounds.
 MISSED, MET = (pathlib.Path(__file__).parent / "evaluations" / name for name in ("missed", "met"))
 
 
-def test_a_model_that_misses_both_bounds() -> None:
+def test_a_model_that_misses_all_bounds() -> None:
     evaluation = artifact("ModelEvaluation", MISSED)
-    assert report.accuracy(evaluation) == 0.625
     blessing = artifact("ModelBlessing", blessed=0)
     assert report.describe([blessing, evaluation]) == "accuracy 0.625, not blessed"
     assert sorted(report.missed_bounds(evaluation)) == [
         "accuracy 0.6250 is below 0.75",
         "accuracy changed by -0.2500 against the latest blessed model (-0.1250 allowed)",
+        "balanced accuracy 0.3571 is below 0.5",
     ]
 
 
 def test_a_model_that_meets_its_bounds() -> None:
     evaluation = artifact("ModelEvaluation", MET)
     assert report.missed_bounds(evaluation) == []
-    assert report.describe([evaluation]) == "accuracy 0.750"
+    assert report.describe([evaluation]) == "accuracy 0.875"
+
+
+def test_the_scores_are_those_of_each_class_and_of_the_most_frequent_one() -> None:
+    assert report.scores(artifact("ModelEvaluation", MET)) == report.Scores(
+        accuracy=0.875,
+        balanced_accuracy=0.5,
+        recalls={0: 0.0, 1: 1.0},
+        majority=1,
+        majority_share=0.875,
+    )
+
+
+@pytest.mark.parametrize(("accuracy", "warned"), [(0.875, True), (0.876, False)])
+def test_a_model_that_has_learned_nothing_is_warned_of(accuracy: float, warned: bool) -> None:
+    scores = report.Scores(accuracy, 0.5, {0: 0.0, 1: 1.0}, 1, 0.875)
+    *lines, last = report.describe_scores(scores, ["bad", "good"], "test")
+    assert last.startswith("Warning:     the model is no better than naming 'good'") == warned
+    assert (lines if warned else [*lines, last]) == [
+        f"Accuracy:    {accuracy:.4f} on 'test'",
+        "Majority:    0.8750, by naming 'good' every time",
+        "Balanced:    0.5000, the mean recall of bad 0.000, good 1.000",
+    ]
+
+
+def test_of_many_classes_the_lowest_recalls_are_told() -> None:
+    recalls = {label: label / 10 for label in range(7, 0, -1)}
+    scores = report.Scores(0.5, 0.4, recalls, 7, 0.3)
+    (*_, balanced) = report.describe_scores(scores, [], "test", limit=2)
+    assert balanced == "Balanced:    0.4000, the mean recall of 1 0.100, 2 0.200 and 5 more"
+
+
+@pytest.mark.parametrize(("recorded", "names"), [('["bad", "good"]', ["bad", "good"]), ("", [])])
+def test_class_names_are_those_of_the_model(recorded: str, names: list[str]) -> None:
+    assert report.class_names(artifact("Model", class_names=recorded)) == names
 
 
 def projection(tmp_path: pathlib.Path, neighbors: str | None) -> mlmd.Artifact:
