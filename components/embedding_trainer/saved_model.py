@@ -25,10 +25,13 @@ def save(
     max_sequence_length: int,
     directory: str,
     text_feature: str = TEXT,
+    class_names: Sequence[str] = (),
 ) -> None:
     """Writes a SavedModel that needs neither Keras nor this package.
 
-    Each signature returns `probabilities`, float32 [batch, classes].
+    Each signature returns `probabilities`, float32 [batch, classes]. `serve_text` also returns
+    `class_names`, string [batch, classes], and `unknown_words`, float32 [batch]: the share of the
+    tokens that are not in the vocabulary, 1 for a text without tokens.
 
     =================  ===============================================================
     signature          takes
@@ -46,6 +49,7 @@ def save(
         max_sequence_length: Number of tokens to read of a text; the rest is cut off.
         directory: Where to write; it appears when it is complete.
         text_feature: Name of the raw feature with the text.
+        class_names: Names of the classes; empty to number them.
 
     Raises:
         ValueError: The transform graph has no such feature.
@@ -65,18 +69,32 @@ def save(
     def classify_ids(ids: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": tf.nn.softmax(class_logits(model(tf.cast(ids, tf.int32))))}
 
-    def classify(raw_features: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    def token_ids_of(raw_features: Mapping[str, Any]) -> tf.RaggedTensor:
         # Not by Keras' __call__, with which Keras would trace the layer once more when saving.
         ids = tf.RaggedTensor.from_sparse(module.transform.call(raw_features)[TOKEN_IDS])
-        return classify_ids(ids[:, :max_sequence_length].to_tensor(PADDING_ID))
+        return ids[:, :max_sequence_length]
 
     @_signature(tf.TensorSpec([None], tf.string, name="examples"))
     def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return classify(tf.io.parse_example(examples, {text_feature: text_spec}))
+        ids = token_ids_of(tf.io.parse_example(examples, {text_feature: text_spec}))
+        return classify_ids(ids.to_tensor(PADDING_ID))
 
     @_signature(tf.TensorSpec([None], tf.string, name="text"))
     def serve_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return classify({text_feature: _as_parsed(text, text_spec)})
+        ids = token_ids_of({text_feature: _as_parsed(text, text_spec)})
+        served = classify_ids(ids.to_tensor(PADDING_ID))
+        # TF Serving's REST API answers row by row, so that each text gets all names.
+        shape = tf.shape(served["probabilities"])
+        names = class_names or [str(number) for number in range(served["probabilities"].shape[1])]
+        known = tf.cast(ids != module.embedding.shape[0] - 1, tf.float32)
+        known_share = tf.math.divide_no_nan(
+            tf.reduce_sum(known, axis=1), tf.cast(ids.row_lengths(), tf.float32)
+        )
+        return {
+            **served,
+            "class_names": tf.broadcast_to(tf.constant(names), shape),
+            "unknown_words": 1 - known_share,
+        }
 
     @_signature(tf.TensorSpec([None, None], tf.int64, name="token_ids"))
     def serve_token_ids(token_ids: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -76,7 +76,12 @@ def train_model(job: Job) -> Properties:
         model = build()
         model.set_weights(outcome.weights)
         saved_model.save(
-            model, transform_output, options.max_sequence_length, job.model, job.text_feature
+            model,
+            transform_output,
+            options.max_sequence_length,
+            job.model,
+            job.text_feature,
+            job.class_names,
         )
     wait_for_workers(strategy)
     return _describe_training(options, strategy, examples, outcome) | {
