@@ -67,10 +67,6 @@ def main(arguments: list[str]) -> None:
         dataset, count = _describe(_splits(arguments))
     except ValueError as error:
         sys.exit(str(error))
-    if len(count) < 2:
-        sys.exit(
-            f"All rows have the same label, {next(iter(count))!r}; expected two classes or more."
-        )
     majority = max(count.values()) / count.total()
     text = _write(name, dataset, majority)
     with target.open("x", encoding="utf-8") as file:
@@ -142,7 +138,8 @@ def _sample(path: pathlib.Path) -> _Table:
         raise ValueError(f"{path}: the file is empty; expected at least one row.")
     options = {} if encoding == "utf8" else {"encoding": encoding}
     if kind == ".jsonl":
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        lines = (line for line in text.split("\n") if line.strip())
+        records = [dict(file_formats.flat(json.loads(line))) for line in lines]
         names = dict.fromkeys(itertools.chain.from_iterable(records))
         return _Table({name: _texts([it.get(name) for it in records]) for name in names}, options)
     return _sample_csv(text, "\t" if kind == ".tsv" else ",", options)

@@ -92,13 +92,14 @@ def read_examples(
         paths: Gzip-compressed TFRecord files of tf.Example.
         feature_spec: Specification of LABEL, see `TFTransformOutput.transformed_feature_spec`.
         max_sequence_length: Number of token ids to keep of each example; the rest is cut off.
-        validation_fraction: Expected share of the examples to validate on, in [0, 1).
+        validation_fraction: Expected share of the examples to validate on, in [0, 1). If it is
+            above 0, at least one example is.
 
     Returns:
         The examples.
 
     Raises:
-        ValueError: No example is left to train on, or none falls to the validation share.
+        ValueError: No example is left to train on.
     """
     records = tf.data.TFRecordDataset(
         sorted(paths), compression_type="GZIP", num_parallel_reads=_PARALLEL_FILES
@@ -120,8 +121,17 @@ def read_examples(
     order = np.argsort(hashes, kind="stable")
     ordered_lengths = np.concatenate(all_lengths)
     starts = np.cumsum(ordered_lengths) - ordered_lengths
-    validation_size = int(np.count_nonzero(hashes < np.uint64(validation_fraction * 2.0**64)))
-    _require_examples(paths, len(order), validation_size, validation_fraction)
+    limit = np.uint64(validation_fraction * 2.0**64)
+    if validation_fraction and len(hashes):  # Of a few examples none might fall to the share.
+        limit = max(limit, hashes.min() + np.uint64(1))
+    validation_size = int(np.count_nonzero(hashes < limit))
+    if validation_size == len(order):
+        places = ", ".join(sorted({os.path.dirname(path) for path in paths}))
+        raise ValueError(
+            f"{places}: {len(order)} examples, {validation_size} of them for validation: none is "
+            "left to train on. Check train_splits and validation_fraction, and what Transform was "
+            "given."
+        )
     _LOGGER.info(
         "%d of %d examples (%.1f %%) are for validation.",
         validation_size,
@@ -278,19 +288,3 @@ def _fill_batch(
     labels[: len(numbers)] = examples.labels[numbers]
     weights[: len(numbers)] = 1
     return ids, labels, weights
-
-
-def _require_examples(
-    paths: Sequence[str], count: int, validation_size: int, validation_fraction: float
-) -> None:
-    places = ", ".join(sorted({os.path.dirname(path) for path in paths}))
-    if count == validation_size:
-        raise ValueError(
-            f"{places}: {count} examples, {validation_size} of them for validation: none is left "
-            "to train on. Check train_splits and validation_fraction, and what Transform was given."
-        )
-    if validation_fraction and not validation_size:
-        raise ValueError(
-            f"{places}: none of {count} examples falls to the validation_fraction of "
-            f"{validation_fraction}. Raise it, or set it and early_stopping_patience to 0."
-        )

@@ -5,7 +5,7 @@ import difflib
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,7 @@ def resolve(
         name=name,
         version=str(builder.version),
         features=info.features.to_json(),
-        class_names=_class_names(info.features[label]),
+        class_names=_class_names(dict(_flat(info.features))[label]),
         readers={
             split: ExampleReader(
                 split=expression,
@@ -138,9 +138,8 @@ def _text_and_label(
 ) -> tuple[str, str]:
     if not isinstance(info.features, tfds.features.FeaturesDict):
         raise ValueError(f"Dataset {name}: expected named features, found {info.features!r}.")
-    # Sorted, because TFDS reads the features in another order each time.
-    features = sorted(info.features.items())
-    described = ", ".join(f"{key!r} ({type(feature).__name__})" for key, feature in features)
+    features = dict(_flat(info.features))
+    described = ", ".join(f"{key!r} ({type(it).__name__})" for key, it in features.items())
     supervised_text, supervised_label, *_ = info.supervised_keys or (None, None)
     text, label = text or supervised_text, label or supervised_label
     if not isinstance(text, str) or not isinstance(label, str):  # Keys may be nested.
@@ -153,14 +152,24 @@ def _text_and_label(
         (text, np.object_, "a text (Text or a string scalar)"),
         (label, np.integer, "a label (ClassLabel or an integer scalar)"),
     ):
-        if feature not in info.features:
-            raise _unknown(f"feature of {name}:", feature, info.features)
-        if not _is_scalar(info.features[feature], kind):
+        if feature not in features:
+            raise _unknown(f"feature of {name}:", feature, features)
+        if not _is_scalar(features[feature], kind):
             raise ValueError(
-                f"Dataset {name}: the feature {feature!r} is {info.features[feature]!r}; expected "
+                f"Dataset {name}: the feature {feature!r} is {features[feature]!r}; expected "
                 f"{expected}. Its features are {described}."
             )
     return text, label
+
+
+def _flat(features: tfds.features.FeaturesDict, parent: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields features by the names that they have in TFDS's records, such as 'review/text'."""
+    # Sorted, because TFDS reads the features in another order each time.
+    for name, feature in sorted(features.items()):
+        if isinstance(feature, tfds.features.FeaturesDict):
+            yield from _flat(feature, f"{parent}{name}/")
+        else:
+            yield f"{parent}{name}", feature
 
 
 def _is_scalar(feature: Any, kind: type) -> bool:

@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, cast
 
 from etils import epath
@@ -31,7 +31,7 @@ class Columns:
     """Says which columns to read, and how.
 
     Attributes:
-        text: Name of the text's column.
+        text: Name of the text's column; of a field in an object of JSON lines, 'review/text'.
         label: Name of the label's column.
         encoding: Encoding of all files but Parquet's.
         delimiter: Delimiter of CSV files; None for a comma, or a tab in .tsv files.
@@ -195,11 +195,21 @@ def _json_rows(
             raise FileError(
                 f"{path}, row {row}: expected a JSON object, found {line.strip()!r:.60}."
             )
+        values = dict(flat(values))
         _require(path, list(values), columns, row)
         text = values[columns.text]
         if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
             raise FileError(f"{path}, row {row}: the text has half a surrogate pair.")
         yield row, text, values[columns.label]
+
+
+def flat(values: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the fields of a JSON object, those of objects in it by names such as 'review/text'."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{parent}{name}/")
+        else:
+            yield f"{parent}{name}", value
 
 
 def _require(path: epath.Path, names: Sequence[str], columns: Columns, row: int = 0) -> None:

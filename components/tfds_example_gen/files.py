@@ -111,6 +111,11 @@ class TextFiles:
         }
         names = sorted(set().union(*counts.values()))
         rows = sum(count.total() for count in counts.values())
+        if len(names) < 2:
+            raise FileError(
+                f"{', '.join(self.files.values())}: all {rows} rows have the label {names[0]!r} in "
+                f"{self.columns.label!r}; expected two classes or more."
+            )
         if len(names) > MAX_CLASSES or len(names) == rows > 2:
             raise FileError(
                 f"The label {self.columns.label!r} has {len(names)} different values in {rows} "

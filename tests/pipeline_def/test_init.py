@@ -78,6 +78,13 @@ def test_the_form_of_a_file_is_found(name, content, options):
     assert dataset.text_feature in ("text", "column_2")
 
 
+def test_fields_in_objects_of_json_lines_are_found():
+    records = [{"review": {"text": text, "label": label}} for text, label in ROWS]
+    pathlib.Path("a.jsonl").write_text("\n".join(map(json.dumps, records)))
+    dataset = configured("a.jsonl")
+    assert (dataset.text_feature, dataset.label_feature) == ("review/text", "review/label")
+
+
 def test_parquet_is_read(directory):
     texts, labels = zip(*ROWS, strict=True)
     parquet.write_table(pyarrow.table({"label": labels, "text": texts}), "a.parquet")
@@ -127,7 +134,7 @@ def test_nothing_is_overwritten():
         ("", r"a\.csv: the file is empty"),
         ("label,text\n", r"a\.csv: the file has no rows"),
         ("text\nalone\nalone too\n", "expected a column that can be the label"),
-        ("label,text\n" + "x,a text\n" * 9, "All rows have the same label, 'x'"),
+        ("label,text\n" + "x,a text\n" * 9, "all 9 rows have the label 'x' in 'label'"),
         ("label,text\n" + "x,a text\ny,b text\n" * 9 + "z\n", r"a\.csv: .*Row #20"),
     ],
 )

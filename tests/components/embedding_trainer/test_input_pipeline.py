@@ -110,6 +110,13 @@ def test_equal_examples_are_on_one_side_in_whatever_order_their_features_are_sto
     assert not set(validation) & set(training)
 
 
+def test_of_a_few_examples_one_is_to_validate_on(tmp_path: pathlib.Path) -> None:
+    rows = [{TOKEN_IDS: [index], LABEL: 0} for index in range(5)]
+
+    assert _read(tmp_path / "a", rows, 1e-6).validation_size == 1
+    assert _read(tmp_path / "b", rows, 0.0).validation_size == 0
+
+
 def test_the_same_tokens_with_another_label_are_another_example(tmp_path: pathlib.Path) -> None:
     rows = [{TOKEN_IDS: [7], LABEL: index} for index in range(200)]
 
@@ -120,7 +127,7 @@ def test_the_same_tokens_with_another_label_are_another_example(tmp_path: pathli
     ("rows", "fraction", "message"),
     [
         ([], 0.0, "0 examples, 0 of them for validation: none is left to train on"),
-        ([{TOKEN_IDS: [1], LABEL: 0}], 1e-6, "none of 1 examples falls to the validation_fraction"),
+        ([{TOKEN_IDS: [1], LABEL: 0}], 1e-6, "1 examples, 1 of them for validation: none is left"),
         (
             [{TOKEN_IDS: [1], LABEL: 0}] * 3,
             1 - 1e-9,

@@ -25,6 +25,17 @@ def test_rare_tokens_are_left_out(transform):
     assert transformed.ids == [[1, 1, 1, 2, 2, 3]]
 
 
+@pytest.mark.parametrize("tokenizer", ["words", "subwords"])
+def test_a_token_of_a_million_characters_is_out_of_vocabulary(transform, tokenizer):
+    transformed = transform(["a a b", "x" * 1_000_000, "c" * 1000], tokenizer=tokenizer)
+
+    vocabulary = read_vocabulary(transformed.output)
+    assert max(map(len, vocabulary)) <= 1000
+    assert transformed.ids[1] == [len(vocabulary) + 1]
+    if tokenizer == "words":
+        assert vocabulary == ["a", "c" * 1000, "b"]
+
+
 def test_the_files_are_those_of_tft_vocabulary(transform, tmp_path):
     texts = ["a b c", "", "A B. c d " * 3, "the the the the the", "tw two 2 e\u0301 漢"] * 2
 

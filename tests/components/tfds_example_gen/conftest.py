@@ -85,6 +85,16 @@ class TinyTopics(_Dataset):
         }
 
 
+class TinyNested(_Dataset):
+    """Has the text and the label in a feature of features."""
+
+    FEATURES = {"n": np.int64, "review": {"label": np.int64, "told": TinyPlain.FEATURES}}  # noqa: RUF012
+
+    @staticmethod
+    def example(index: int) -> dict:
+        return {"n": index, "review": {"label": index, "told": TinyPlain.example(index)}}
+
+
 class TinyUnlabeled(TinyPlain):
     """Has a split without labels, as imdb_reviews; in 'mixed' only the last example has none."""
 
@@ -121,6 +131,7 @@ BUILDERS: dict[str, type[_Dataset]] = {
     "tiny_plain": TinyPlain,
     "tiny_rated": TinyRated,
     "tiny_topics": TinyTopics,
+    "tiny_nested": TinyNested,
     "tiny_unlabeled": TinyUnlabeled,
     "tiny_empty": TinyEmpty,
     "tiny_configured": TinyConfigured,

@@ -35,6 +35,18 @@ def test_named_features_of_a_dataset_without_supervised_keys(prepare):
     assert set(example.features.feature) == {"text", "label"}
 
 
+def test_features_of_a_feature_are_named_by_their_path(prepare):
+    data_dir = str(prepare("tiny_nested"))
+    nested = "review/told/text", "review/told/label"
+    resolved = dataset.resolve("tiny_nested", TRAIN, *nested, data_dir=data_dir)
+    assert resolved.class_names == ("neg", "pos")
+    examples = [tf.train.Example.FromString(it).features.feature for it in read(resolved, "train")]
+    texts = {it["text"].bytes_list.value[0].decode() for it in examples}
+    assert texts == {f"review {index} ä" for index in range(12)}
+    with pytest.raises(ValueError, match=r"'review/text'\. Near names: review/told/text"):
+        dataset.resolve("tiny_nested", TRAIN, "review/text", nested[1], data_dir=data_dir)
+
+
 @pytest.mark.parametrize("keys", [(("body", "topic"), "topic"), ("body", {"a": "topic"})])
 def test_nested_supervised_keys_are_refused(prepare, builders, monkeypatch, keys):
     monkeypatch.setattr(builders["tiny_topics"], "KEYS", keys)

@@ -113,6 +113,14 @@ def test_labels_become_names(write, label, name):
     assert read(write("a.jsonl", f"\n{line}\n")) == [("a", name)]
 
 
+def test_fields_in_objects_are_named_by_their_path(write):
+    columns = Columns("review/text", "stars")
+    line = json.dumps({"stars": 4, "review": {"text": "a", "by": {"text": "b"}}})
+    assert read(write("a.jsonl", line), columns) == [("a", "4")]
+    with pytest.raises(FileError, match=r"found 'stars', 'review/text', 'review/by/text'\. Did"):
+        read(write("a.jsonl", line), Columns("review/txt", "stars"))
+
+
 def test_integers_that_pandas_made_floats_keep_their_names(write):
     file = io.BytesIO()
     parquet.write_table(pyarrow.table({"text": ["a", "b"], "label": np.array([1.0, 2.0])}), file)

@@ -77,6 +77,11 @@ def test_class_names_are_those_of_all_splits_in_sorted_order(text_files):
             {"train": "a.csv", "eval": "b.csv"},
             "b.csv: the class 'y' is in 'eval' but not in 'train'",
         ),
+        (
+            {"a.csv": rows_of("x", "x")},
+            {"train": "a.csv"},
+            "a.csv: all 2 rows have the label 'x' in 'label'; expected two classes or more",
+        ),
         ({"a.csv": rows_of(*range(3))}, {"train": "a.csv"}, "has 3 different values in 3 rows"),
     ],
 )
