@@ -20,7 +20,7 @@ SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(trap '' INT; exec grep --line-buffered -avE '$(notes)' >&2)
 
-.PHONY: help run test quick test-trixie breakages mutants fuzz lint format bench tensorboard image \
+.PHONY: help run test quick test-trixie breakages mutants fuzz cluster lint format bench tensorboard image \
 	kubeflow-local clean
 .DEFAULT_GOAL := run
 
@@ -47,6 +47,9 @@ mutants: $(environment) ## See which of SAMPLE small faults a module the tests o
 
 fuzz: $(environment) ## Break CASES projector directories, and judge verify by TensorBoard's own code.
 	@python -m tests.components.projector_directory.judge $(or $(CASES),10000) $(or $(SEED),1)
+
+cluster: $(environment) ## Run the sample on several hosts and on Flink. Needs root, Java and Maven.
+	@TEST_CLUSTERS=1 pytest -m cluster $(TESTS)
 
 lint: $(environment) ## Check style, types and the direction of imports.
 	@ruff check . && ruff format --check . && mypy && lint-imports

@@ -191,11 +191,27 @@ class Evaluation(_Section):
 
 
 class Beam(_Section):
-    """How Beam executes the components on this machine, in the words of its DirectRunner."""
+    """Where and how Beam executes the steps that it distributes."""
 
+    runner: Literal["local", "portable", "flink"] = "local"
+    """``local``: Beam's DirectRunner on this machine. ``portable``: the runner behind
+    ``--job_endpoint``. ``flink``: the Flink session cluster ``--flink_master``."""
     direct_running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
+    """Of the DirectRunner."""
     direct_num_workers: NonNegativeInt = 0
-    """Number of parallel workers; 0: one for each core."""
+    """Number of the DirectRunner's parallel workers; 0: one for each core."""
+    pipeline_args: Annotated[list[str], Field(max_length=20)] = []
+    """Beam's own arguments, such as ``--job_endpoint=HOST:PORT``."""
+
+    @pydantic.model_validator(mode="after")
+    def _require_address(self) -> "Beam":
+        needed = {"portable": "--job_endpoint=", "flink": "--flink_master="}.get(self.runner)
+        if needed and not any(argument.startswith(needed) for argument in self.pipeline_args):
+            raise ValueError(
+                f"expected {needed}HOST:PORT among pipeline_args for the runner {self.runner}, "
+                f"found {self.pipeline_args}."
+            )
+        return self
 
 
 class Database(_Section):

@@ -13,12 +13,13 @@
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.placeholder import placeholder
 
 from components import EmbeddingTrainer, ProjectorExporter, Pusher, TfdsExampleGen
 from components.code_digest import source_digest
@@ -41,12 +42,14 @@ class DeploymentTarget:
         baseline: Returns the node whose output `model` the trained model, its argument, is
             compared with; None for no comparison.
         metadata: The ML Metadata store; None for the orchestrator's own.
+        beam_pipeline_args: Arguments of Beam, or placeholders for them.
     """
 
     pipeline_root: str
     serving_dir: str | None
     baseline: Callable[[tfx.types.BaseChannel], BaseNode | None]
     metadata: ConnectionConfig | None
+    beam_pipeline_args: Sequence[str | placeholder.Placeholder]
 
 
 def create_pipeline(
@@ -173,7 +176,7 @@ def create_pipeline(
         components=[node for node in nodes if node],
         enable_cache=True,
         metadata_connection_config=target.metadata,
-        beam_pipeline_args=workers.beam_pipeline_args(config.beam),
+        beam_pipeline_args=list(target.beam_pipeline_args),
     )
 
 
@@ -183,6 +186,7 @@ def _this_machine(config: PipelineConfig) -> DeploymentTarget:
         serving_dir=str(config.root / "serving"),
         baseline=_previous_blessed_model,
         metadata=metadata_store.connection_config(config),
+        beam_pipeline_args=workers.uncached_beam_pipeline_args(config.beam),
     )
 
 

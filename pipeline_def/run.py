@@ -9,7 +9,14 @@ from tfx import v1 as tfx
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from components.artifacts import projection_directory
-from pipeline_def import console, metadata_store, output_directory, report, workers
+from pipeline_def import (
+    console,
+    metadata_store,
+    output_directory,
+    remote_workers,
+    report,
+    workers,
+)
 from pipeline_def.config import ConfigError, PipelineConfig
 from pipeline_def.pipeline import create_pipeline
 
@@ -27,7 +34,7 @@ def main(config: PipelineConfig, engine: str) -> None:
 
     Raises:
         SystemExit: A component refuses its arguments, the artifacts on disk are unknown to the ML
-            Metadata store, or a step failed.
+            Metadata store, remote workers cannot run the steps, or a step failed.
     """
     try:
         pipeline = create_pipeline(config)
@@ -48,6 +55,7 @@ def _run(pipeline: tfx.dsl.Pipeline, config: PipelineConfig, engine: str) -> Non
     log = config.root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S.%f}.log"
     with console.quiet(log) as terminal:
         metadata_store.require_usable(config, connection)
+        remote_workers.require_workers(config)
         steps = console.Steps(terminal, connection)
         try:
             with steps.followed():

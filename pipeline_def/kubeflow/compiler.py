@@ -21,6 +21,7 @@ from tfx.utils import name_utils
 
 from components import EmbeddingProjection, TfdsExampleGen
 from components.tfds_example_gen.driver import Driver
+from pipeline_def import workers
 from pipeline_def.config import ConfigError, Kubeflow, PipelineConfig, StepSettings, bytes_of
 from pipeline_def.kubeflow import VISUALIZATION, artifact_types
 from pipeline_def.pipeline import DeploymentTarget, create_pipeline
@@ -58,6 +59,7 @@ def compile_pipeline(config: PipelineConfig) -> str:
             serving_dir=settings.push_destination,
             baseline=lambda _: _baseline(settings),
             metadata=None,
+            beam_pipeline_args=workers.beam_pipeline_args(config.beam),
         ),
     )
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
@@ -123,6 +125,11 @@ def _require_portable(config: PipelineConfig) -> None:
             f"dataset.schema_file: the cluster cannot see {schema!r} of this machine. Put it into "
             "the project, which is in the image, and name it by its path there, such as "
             "schemas/imdb_reviews.pbtxt."
+        )
+    if config.beam.runner != "local":
+        faults.append(
+            f"beam.runner: {config.beam.runner!r} cannot be used, because the workers of another "
+            "runner do not see the directories of a step. Use local."
         )
     if config.metadata:
         faults.append(

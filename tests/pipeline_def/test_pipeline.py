@@ -1,6 +1,7 @@
 import dataclasses
 import importlib
 import json
+import os
 import pathlib
 from typing import Any
 
@@ -212,7 +213,8 @@ def test_this_machine_keeps_everything_in_the_pipelines_directory(
     assert sqlite.filename_uri == str(config.root / "metadata.sqlite")
     destination = json.loads(properties(pipeline, "Pusher")["push_destination"])
     assert destination["filesystem"]["base_directory"] == str(config.root / "serving")
-    assert set(pipeline.beam_pipeline_args) >= {
+    given = [os.environ[key.encode().placeholder.key] for key in pipeline.beam_pipeline_args]
+    assert set(given) >= {
         "--direct_running_mode=multi_processing",
         "--direct_num_workers=3",
     }
@@ -221,7 +223,9 @@ def test_this_machine_keeps_everything_in_the_pipelines_directory(
 def test_another_target_decides_where_it_runs(config: PipelineConfig) -> None:
     metadata = ConnectionConfig()
     metadata.mysql.host = "metadata.example.com"
-    pipeline = create_pipeline(config, DeploymentTarget("/root", None, lambda _: None, metadata))
+    pipeline = create_pipeline(
+        config, DeploymentTarget("/root", None, lambda _: None, metadata, [])
+    )
     joined = wiring(pipeline)
     assert {"Pusher", "BaselineResolver"}.isdisjoint(joined)
     assert "baseline_model" not in {*joined["Evaluator"], *joined["ProjectorExporter"]}

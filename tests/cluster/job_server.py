@@ -1,0 +1,52 @@
+"""Python's Beam job server, as a service for several hosts.
+
+``python -m tests.cluster.job_server ADDRESS PORT POOL…`` listens on all addresses of this machine
+and gives each job a worker from each POOL. Beam's own listens on localhost and asks one pool for
+one worker.
+"""
+
+import itertools
+import sys
+import time
+
+from apache_beam.runners.portability import local_job_service
+from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
+
+from pipeline_def import workers
+
+
+def main(address: str, port: str, *pools: str) -> None:
+    turns = itertools.cycle(pools)
+    start_worker = worker_handlers.ExternalWorkerHandler.start_worker
+
+    def start_in_turn(handler):
+        handler._external_payload.endpoint.url = next(turns)
+        start_worker(handler)
+
+    worker_handlers.ExternalWorkerHandler.start_worker = start_in_turn
+    worker_handlers.ExternalWorkerHandler.host_from_worker = lambda handler: address
+
+    class Job(local_job_service.BeamJob):
+        def _invoke_runner(self):
+            runner = fn_runner.FnApiRunner(provision_info=self._provision_info)
+            runner._num_workers = len(pools)
+            self.set_state(local_job_service.beam_job_api_pb2.JobState.RUNNING)
+            return runner.run_via_runner_api(self._pipeline_proto, self.pipeline_options())
+
+    class Server(local_job_service.LocalJobServicer):
+        def get_bind_address(self):
+            return "[::]"
+
+        def get_service_address(self):
+            return address
+
+    workers.use_python_runner()
+    server = Server(beam_job_type=Job)
+    server.start_grpc_server(int(port))
+    print("ready", flush=True)
+    while True:
+        time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
