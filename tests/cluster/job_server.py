@@ -8,6 +8,7 @@ one worker.
 import itertools
 import sys
 import time
+from typing import Any
 
 from apache_beam.runners.portability import local_job_service
 from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
@@ -17,14 +18,15 @@ from pipeline_def import workers
 
 def main(address: str, port: str, *pools: str) -> None:
     turns = itertools.cycle(pools)
-    start_worker = worker_handlers.ExternalWorkerHandler.start_worker
+    handlers: Any = worker_handlers.ExternalWorkerHandler
+    start_worker = handlers.start_worker
 
     def start_in_turn(handler):
         handler._external_payload.endpoint.url = next(turns)
         start_worker(handler)
 
-    worker_handlers.ExternalWorkerHandler.start_worker = start_in_turn
-    worker_handlers.ExternalWorkerHandler.host_from_worker = lambda handler: address
+    handlers.start_worker = start_in_turn
+    handlers.host_from_worker = lambda handler: address
 
     class Job(local_job_service.BeamJob):
         def _invoke_runner(self):

@@ -1,4 +1,5 @@
 import os
+from typing import Literal
 
 import apache_beam as beam
 import pytest
@@ -56,7 +57,7 @@ def test_every_runner_has_the_same_placeholders_and_its_own_arguments(
 
 
 @pytest.mark.parametrize("runner", ["portable", "flink"])
-def test_a_remote_runner_has_an_address(runner: str) -> None:
+def test_a_remote_runner_has_an_address(runner: Literal["portable", "flink"]) -> None:
     with pytest.raises(ValueError, match="HOST:PORT among pipeline_args"):
         Beam(runner=runner, pipeline_args=["--x"])
 
