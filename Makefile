@@ -20,8 +20,11 @@ SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(trap '' INT; exec grep --line-buffered -avE '$(notes)' >&2)
 
-.PHONY: help run test quick test-trixie breakages mutants fuzz cluster lint format bench tensorboard image \
-	kubeflow-local clean
+# Two processes, each of which imports TensorFlow and TFX: 2 to 3 GB of memory each.
+pytest := pytest -n 2 --no-loadscope-reorder
+
+.PHONY: help run test quick test-bench test-trixie breakages mutants fuzz cluster lint format \
+	bench tensorboard image kubeflow-local clean
 .DEFAULT_GOAL := run
 
 help: ## List the targets.
@@ -31,10 +34,13 @@ run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
 	@exec python -m pipeline_def run $(quietly)
 
 test: $(environment) ## Run all tests, or those of TESTS="…".
-	@pytest $(TESTS)
+	@$(pytest) -m "not benchmarks" $(TESTS)
 
 quick: $(environment) ## Run the tests without pipelines, browsers and processes: a minute.
-	@pytest -m "not slow and not browser and not docker" $(TESTS)
+	@$(pytest) -m "not slow and not browser and not docker and not benchmarks" $(TESTS)
+
+test-bench: $(environment) ## Run each benchmark on the sample.
+	@pytest -m benchmarks
 
 test-trixie: ## Run them on the current track, in a Debian 13 under output/. Needs root.
 	@scripts/in_debian.sh output/trixie make test 'TESTS=$(TESTS)'

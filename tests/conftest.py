@@ -1,14 +1,17 @@
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
 
 # isort: split
+import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from pipeline_def import workers
 
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from tests.pipelines import Pipeline, Run
 
 workers.use_python_runner()
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
+
+SAMPLE = "sample"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,9 +45,67 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> "Pipeline":
 
 
 @pytest.fixture(scope="session")
-def sample_run(sample: "Pipeline") -> "Run":
-    """The first run of the sample: a whole pipeline that many tests read."""
+def first_run(sample: "Pipeline") -> "Run":
+    """What `sample_run` is, for tests that have the parameter from elsewhere."""
     return sample.run_command(sample.make("run"))
+
+
+@pytest.fixture(scope="session", params=[SAMPLE])
+def sample_run(first_run: "Run") -> "Run":
+    """The first run of the sample: a whole pipeline that many tests read, all in one process."""
+    return first_run
+
+
+# Fixtures that run a pipeline of TFX or of tf.Transform.
+_PIPELINES = {
+    "graph",
+    "sample_run",
+    "shifted_graph",
+    "subwords",
+    "three_classes",
+    "transform",
+    "two_classes",
+}
+
+
+class _FilesAndSample(LoadFileScheduling):
+    """Keeps the tests of a file in one process, and all those of the sample."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _FilesAndSample(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what takes long, so that no process waits for another at the end."""
+    turns: dict[str, int] = {}
+    for item in items:
+        if _PIPELINES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+        group = _group(item.nodeid)
+        turns[group] = min(_turn(item), turns.get(group, _LAST))
+    items.sort(key=lambda item: turns[_group(item.nodeid)])
+
+
+_LAST = 2
+
+
+def _group(nodeid: str) -> str:
+    """Returns 'sample' for the tests that have this parameter, and the file of the others."""
+    file, _, test = nodeid.partition("::")
+    return SAMPLE if SAMPLE in re.split(r"[\[\]-]", test)[1:] else file
+
+
+def _turn(item: pytest.Item) -> int:
+    if _group(item.nodeid) == SAMPLE:
+        return 0
+    is_long = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+    return 1 if is_long else _LAST
 
 
 def pytest_unconfigure() -> None:

@@ -2,14 +2,12 @@
 
 import json
 import pathlib
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from typing import Any
+
+from tensorboard import program
 
 STARTUP_SECONDS = 120
 
@@ -22,7 +20,7 @@ class Projector:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = url.rstrip("/")
 
     def get(self, what: str, **query: str) -> bytes:
         """Asks the plugin, as its page does."""
@@ -35,35 +33,26 @@ class Projector:
 
 
 class TensorBoard(Projector):
-    """A TensorBoard server for the time of a ``with`` block."""
+    """A TensorBoard for the time of a ``with`` block, in a thread: a process imports TensorFlow."""
 
     def __init__(self, logdir: pathlib.Path) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        super().__init__(f"http://127.0.0.1:{port}")
-        options = ["--logdir", str(logdir), "--port", str(port), "--reload_interval", "1"]
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tensorboard.main", *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self._logdir = logdir
+        tensorboard = program.TensorBoard(server_class=self._make_server)
+        options = ["--logdir", str(logdir), "--port", "0", "--reload_interval", "1"]
+        tensorboard.configure(["tensorboard", "--host", "127.0.0.1", *options])
+        super().__init__(tensorboard.launch())
+
+    def _make_server(self, application: Any, flags: Any) -> program.WerkzeugServer:
+        self._server = program.WerkzeugServer(application, flags)
+        return self._server
 
     def __enter__(self) -> "TensorBoard":
-        deadline = time.monotonic() + STARTUP_SECONDS
-        while True:
-            try:
-                self.json("runs")
-                return self
-            except urllib.error.URLError:
-                if time.monotonic() > deadline or self._server.poll() is not None:
-                    self.__exit__()
-                    raise
-                time.sleep(0.2)
+        self.wait_for_runs(len({path.parent for path in self._logdir.rglob("*.tfevents.*")}))
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.terminate()
-        self._server.wait()
+        self._server.shutdown()
+        self._server.server_close()
 
     def wait_for_runs(self, count: int) -> list[str]:
         """Waits until so many runs are listed, and returns them."""

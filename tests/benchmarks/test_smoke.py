@@ -3,11 +3,15 @@ import os
 import pathlib
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import process
+from benchmarks import export, process, setting
+
+if TYPE_CHECKING:
+    from tests.pipelines import Pipeline, Run
 
 
 def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -19,7 +23,7 @@ def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.slow
+@pytest.mark.benchmarks
 def test_every_part_runs_on_a_few_reviews(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "results.json"
     finished = bench("--quick", "--results", str(path))
@@ -32,6 +36,38 @@ def test_every_part_runs_on_a_few_reviews(tmp_path: pathlib.Path) -> None:
     )
     assert all(ratio["name"] in finished.stdout for ratio in results["ratios"])
     assert set(results["medians"]["pipeline"]["steps"]) >= {"TfdsExampleGen", "Pusher"}
+
+
+@pytest.mark.slow
+def test_training_is_measured_on_the_outputs_of_the_pipeline(
+    sample: "Pipeline",
+    sample_run: "Run",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from benchmarks import training  # Not above: the other tests do not wait for TensorFlow.
+
+    assert sample_run.code == 0, sample_run.printed
+    config = {"PIPELINE_CONFIG": str(setting.CONFIGS / "sample.yaml")}
+    monkeypatch.setattr(setting.Setting, "variables", config | sample.environment)
+    monkeypatch.setattr(setting.Setting, "work", sample.root.parent)
+    monkeypatch.setattr(sys, "argv", ["training", "--quick"])
+    training.main()
+    measured = _reported(capsys)
+    assert measured["test_accuracy"] > 0.75
+    assert measured["input_examples_per_second"] > measured["examples_per_second"] > 0
+
+
+@pytest.mark.parametrize("case", export.CASES)
+def test_exports_are_measured(case: str) -> None:
+    seconds, peak = export.measure(export.CASES[case], rows=100, dimensions=4)
+    assert seconds > 0
+    assert peak >= 0
+
+
+def _reported(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    reported: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return reported
 
 
 @pytest.mark.slow

@@ -36,13 +36,25 @@ def main(words: list[str]) -> None:
 def _is_noticed(copy: str, row: dict[str, str]) -> bool:
     file = pathlib.Path(copy, row["file"])
     sources = file.read_text(encoding="utf-8")
-    if sources.count(row["old"]) != 1:
-        sys.exit(f"{row['file']} has {sources.count(row['old'])} of {row['old']!r}; expected one.")
-    file.write_text(sources.replace(row["old"], row["new"]), encoding="utf-8")
+    file.write_text(broken(sources, row), encoding="utf-8")
     noticed = warm.outcome(copy, [row["test"]], _LIMIT) != warm.PASSED
     file.write_text(sources, encoding="utf-8")
     print(f"{'noticed ' if noticed else 'UNNOTICED'}  {row['breaks']}", flush=True)
     return noticed
+
+
+def broken(sources: str, row: dict[str, str]) -> str:
+    """Returns the sources of a row's file with what the row breaks.
+
+    Raises:
+        ValueError: The sources do not have it exactly once.
+    """
+    if sources.count(row["old"]) != 1:
+        raise ValueError(
+            f"{row['file']} has {sources.count(row['old'])} of {row['old']!r}; expected one. "
+            f"Adapt 'old' of {row['breaks']!r} in {TABLE.name}."
+        )
+    return sources.replace(row["old"], row["new"])
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class ProjectorPage:
     """The projector of a TensorBoard, in tabs of a browser, for the time of a ``with`` block."""
 
     def __init__(self, browser: Browser) -> None:
-        self._context = browser.new_context(viewport={"width": 1400, "height": 900})
+        self._context = browser.new_context(viewport={"width": 1000, "height": 650})
 
     def __enter__(self) -> "ProjectorPage":
         return self
@@ -130,7 +130,8 @@ class ProjectorPage:
         """
         self._ask("{ projector.inspectorPanel.selectedMetadataField = argument }", column)
         box = self._scene().locator("vz-projector-inspector-panel #search-box")
-        box.locator("input").fill("")  # The same text as before would not be looked for again.
+        if box.locator("input").input_value() == text:
+            box.locator("input").fill("")  # The same text would not be looked for again.
         box.locator("input").fill(text)
         return box.locator(".info").inner_text()
 

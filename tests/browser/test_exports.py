@@ -23,6 +23,7 @@ from components.text.features import FIRST_TOKEN_ID
 from components.text.vocabulary import read_vocabulary
 from components.vectors.saved_embedding import read_embedding
 from tests.browser.projector_page import MARKS, ProjectorPage
+from tests.conftest import SAMPLE
 from tests.tensorboard import TensorBoard
 
 if TYPE_CHECKING:
@@ -84,7 +85,6 @@ EMBEDDINGS = {
 
 # As TFX does: a run in the directory of an execution.
 EXECUTION = "9"
-SAMPLE = "sample"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,13 +126,13 @@ def tensorboard(logdir: pathlib.Path) -> Iterator[TensorBoard]:
 
 
 @pytest.fixture(scope="module")
-def trained(sample_run: "Run") -> Iterator[Exported]:
+def trained(first_run: "Run") -> Iterator[Exported]:
     """What the sample pipeline exports, beside the model and vocabulary that it is made of."""
-    made = sample_run.artifacts
+    made = first_run.artifacts
     words = read_vocabulary(tft.TFTransformOutput(made["TransformGraph"].uri))
     _, matrix = read_embedding(f"{made['Model'].uri}/Format-Serving")
     matrix = matrix[FIRST_TOKEN_ID:][: len(words)]
-    run = pathlib.Path(sample_run.line("Projection"))
+    run = pathlib.Path(first_run.line("Projection"))
     logdir = run.parents[1]
     tokens = [word.encode() for word in words]
     with TensorBoard(logdir) as server:
@@ -195,7 +195,7 @@ def test_every_column_is_offered(opened: Opened) -> None:
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_search_finds_the_row(opened: Opened, column: str) -> None:
-    for row in samples(opened, 5):
+    for row in samples(opened, 2):
         # Such a long one takes the browser's own text box seconds.
         text = opened.cells[row][COLUMNS.index(column)].strip(" ")[:1000]
 
@@ -208,7 +208,7 @@ def test_search_finds_the_row(opened: Opened, column: str) -> None:
 
 def test_search_finds_no_other_token(opened: Opened) -> None:
     labels = [escape(token) for token in opened.tokens]
-    for row in samples(opened, 20):
+    for row in samples(opened, 12):
         text = labels[row][:40].lower()
 
         opened.page.search(text, "token")

@@ -70,7 +70,11 @@ UNEDITED = {name: source_digest(name) for name in WORKING}
 
 @pytest.mark.parametrize(
     ("working", "imported"),
-    [(name, found) for name in WORKING for found in (name, *GRAPH.find_upstream_modules(name))],
+    [
+        (name, found)
+        for name in WORKING
+        for found in sorted({name} | GRAPH.find_upstream_modules(name))
+    ],
 )
 def test_every_module_of_ours_that_does_the_work_is_digested(
     working: str, imported: str, monkeypatch: pytest.MonkeyPatch

@@ -45,6 +45,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
                     "schema_file": str(PROJECT / "schemas" / "sample_reviews.pbtxt"),
                 },
                 "vocabulary": {"top_k": 1000, "skip_top": 10},
+                "projection": {"layouts": ["pca"]},
                 "evaluation": {"min_accuracy": 0.75},
             }
         )

@@ -120,7 +120,7 @@ def trained(run: Run) -> tuple[list[str], np.ndarray]:
 
 def test_the_neighbors_of_the_probe_words_are_the_nearest(sample_run: Run) -> None:
     words, matrix = trained(sample_run)
-    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
     lines = sample_run.lines("Nearest to")
     assert [line.partition(": ")[0] for line in lines] == ["wonderful", "terrible"]
     for line in lines:

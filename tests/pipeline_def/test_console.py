@@ -46,6 +46,7 @@ def test_what_components_log_is_shown(
     assert capfd.readouterr().out == "    Epoch 1/3\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runner", [tfx.orchestration.LocalDagRunner, BeamDagRunner])
 def test_the_password_of_the_database_is_not_logged(runner: Any, tmp_path: pathlib.Path) -> None:
     unreachable = MySQLDatabaseConfig(

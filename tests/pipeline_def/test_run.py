@@ -24,6 +24,7 @@ def config(tmp_path: pathlib.Path) -> PipelineConfig:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["beam", "local"])
 def test_a_failing_step_ends_the_run_with_its_own_error(
     engine: str, config: PipelineConfig, capfd: pytest.CaptureFixture[str]

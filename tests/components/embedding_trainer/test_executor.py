@@ -189,6 +189,7 @@ def test_no_files_and_no_examples_are_refused(two_classes: str, tmp_path: pathli
         harness.execute(str(data), str(tmp_path), **FAST)
 
 
+@pytest.mark.slow
 def test_an_empty_vocabulary_is_refused(tmp_path: pathlib.Path) -> None:
     data = harness.write_transformed(str(tmp_path / "data"), ["...", "!"], [0, 1])
 

@@ -152,6 +152,7 @@ def test_a_model_appears_when_it_is_complete(
     assert not (tmp_path / "model" / "assets" / "of-a-killed-run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text_spec", [tf.io.VarLenFeature(tf.string), tf.io.FixedLenFeature([1], tf.string)]
 )

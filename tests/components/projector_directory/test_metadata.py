@@ -55,7 +55,7 @@ def test_texts_are_escaped_like_their_bytes() -> None:
 
 
 @given(token=TOKENS)
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_every_token_is_written_in_one_cell_and_read_back(token: bytes) -> None:
     written = metadata.escape(token)
     assert metadata.unescape(written) == token
@@ -108,7 +108,7 @@ def test_numbers_are_written_as_javascript_prints_them(number: float, printed: s
     gap=st.integers(0, 60),
 )
 @example(tokens=["日本語𝄞".encode() * 3] * 4, gap=9)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_labels_around_a_chunk_boundary_are_read_as_written(tokens: list[bytes], gap: int) -> None:
     sizes = [450_000, 450_000, 100_000 - gap]
     tokens = [*(b"a" * size for size in sizes), *tokens]

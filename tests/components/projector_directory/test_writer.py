@@ -120,7 +120,7 @@ def test_tensors_of_the_same_columns_share_a_file_of_labels(tmp_path: pathlib.Pa
 
 
 @given(data=st.data(), rows=st.integers(2, 12), columns=st.integers(3, 6))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_row_i_shows_what_was_written_as_row_i(
     data: st.DataObject, rows: int, columns: int
 ) -> None:

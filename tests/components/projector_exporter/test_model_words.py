@@ -135,6 +135,7 @@ def test_a_vocabulary_that_nobody_has_is_named(
         read_words(path, graph, vocabulary="wrods")
 
 
+@pytest.mark.slow
 def test_counts_stored_in_the_vocabulary(tmp_path: pathlib.Path) -> None:
     preprocess = functools.partial(models.ids, num_oov_buckets=1, store_frequency=True)
     graph = models.make_graph(tmp_path, preprocess)

@@ -51,6 +51,7 @@ def test_forms_of_inferred_schemas(transform, feature):
     assert (ids, labels) == ([[2, 1], [1]], [1, 0])
 
 
+@pytest.mark.slow
 def test_other_features_are_named_in_the_custom_config(tmp_path):
     spec = {
         "review": tf.io.FixedLenFeature([], tf.string),

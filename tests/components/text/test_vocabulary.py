@@ -74,6 +74,7 @@ def test_token_counts_of_many_batches_are_exact(transform):
     assert dict(zip(read_vocabulary(output), counts.tolist(), strict=True)) == expected
 
 
+@pytest.mark.slow
 def test_token_counts_of_tokens_with_spaces(tmp_path):
     words = ["New York", " ", "7 x", "7 x", "new "]
 
@@ -85,6 +86,7 @@ def test_token_counts_of_tokens_with_spaces(tmp_path):
     assert counts.tolist() == [2, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_somebody_elses_transform_has_no_token_counts(tmp_path):
     assert read_token_counts(_transform_words(tmp_path, ["a"], (VOCABULARY, False))) is None
 

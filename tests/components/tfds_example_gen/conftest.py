@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -154,6 +155,8 @@ def prepare(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+    # urlopen keeps the proxies that it found first, and would refuse later tests their servers.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing here"))
 
     def prepared(

@@ -45,6 +45,7 @@ def test_names_of_splits_are_checked_when_the_pipeline_is_made(splits):
         TfdsExampleGen("tiny_plain", splits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runner", RUNNERS)
 def test_runs_again_when_the_data_has_changed_and_only_then(prepare, run, runner):
     data_dir = str(prepare("tiny_plain"))
@@ -64,6 +65,7 @@ def test_runs_again_when_the_data_has_changed_and_only_then(prepare, run, runner
     ] == [12, 13]
 
 
+@pytest.mark.slow
 def test_runs_again_when_a_row_of_a_file_has_changed_and_only_then(prepare, run, tmp_path):
     del prepare
     path = tmp_path / "a.csv"

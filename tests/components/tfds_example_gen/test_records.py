@@ -107,15 +107,15 @@ def test_file_that_ends_too_early_is_refused(stored):
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (example(text=[]), "'says' has 0 values; expected one text"),
-        (example(text=["a", "b"]), "'says' has 2 values; expected one text"),
-        (example(label=[]), "the label 'stars' is missing; expected 0 or more"),
-        (example(label=[1, 2]), "the label 'stars' is 1; expected"),
-        (example(label=[-1]), "the label 'stars' is -1; expected 0 or more. TFDS writes -1"),
+        ({"text": []}, "'says' has 0 values; expected one text"),
+        ({"text": ["a", "b"]}, "'says' has 2 values; expected one text"),
+        ({"label": []}, "the label 'stars' is missing; expected 0 or more"),
+        ({"label": [1, 2]}, "the label 'stars' is 1; expected"),
+        ({"label": [-1]}, "the label 'stars' is -1; expected 0 or more. TFDS writes -1"),
     ],
 )
 def test_a_record_without_one_text_and_label_is_refused_with_its_place(stored, broken, message):
-    reader, part = stored(example(), example(), broken)
+    reader, part = stored(example(), example(), example(**broken))
     part = part._replace(start=1)
     for call in (lambda: list(reader.read(part)), lambda: reader.digest([part])):
         with pytest.raises(ValueError, match=rf"Split 'train\[:9\]': {message}.*records, record 2"):

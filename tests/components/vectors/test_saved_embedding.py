@@ -47,7 +47,10 @@ def _export(model: keras.Model, path: str) -> None:
 
 @pytest.mark.parametrize("save", [tf.saved_model.save, _save_wrapped, _export])
 @pytest.mark.parametrize("build", [_functional, _sequential])
-@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+@pytest.mark.parametrize(
+    "library",
+    ["keras", pytest.param("tf_keras", marks=pytest.mark.slow)],  # Seconds to import.
+)
 def test_every_way_to_save_a_keras_model(
     library: str, build: Callable, save: Callable, tmp_path: pathlib.Path
 ) -> None:
