@@ -38,7 +38,8 @@ class EmbeddingProjection(tfx.dsl.Artifact):
           - `bookmarks.json`: Precomputed layouts.
           - `projector_config.pbtxt`: The configuration that names these files.
           - `neighbors.tsv`: The nearest neighbors of the probe words.
-          - `projection.png`: A picture of the last layout, with named regions.
+          - `map.html`: A map of the first 10,000 words to open in a browser, in one file.
+          - `projection.png`: Its last layout as a picture.
           - `embedding.arrow`, `embedding.parquet`: All words with their vectors, if the options
             ask for them.
           - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.

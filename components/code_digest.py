@@ -11,9 +11,14 @@ import importlib.util
 import pathlib
 from collections.abc import Iterator
 
+# Files of a package that its modules read, such as a page's script.
+_READ = (".css", ".html", ".js")
+
 
 def source_digest(module: str) -> str:
     """Returns a digest of a module and of all that it imports of its own top-level package.
+
+    Style sheets, pages and scripts beside any of these modules count, too.
 
     Imports are found in the sources, which are not executed; they must be absolute.
 
@@ -31,7 +36,10 @@ def source_digest(module: str) -> str:
         raise ModuleNotFoundError(f"No module with a source file is named {module!r}.")
     root = pathlib.Path(spec.origin).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(_closure(module, root)):
+    modules = _closure(module, root)
+    beside = {path for directory in {m.parent for m in modules} for path in directory.iterdir()}
+    read = {path for path in beside if path.suffix in _READ}
+    for path in sorted(modules | read):
         name = path.relative_to(root).as_posix()
         digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -9,6 +9,7 @@ from tfx import v1 as tfx
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
 from components.artifacts import projection_directory
+from components.projector_exporter.page import MAP
 from pipeline_def import (
     console,
     metadata_store,
@@ -74,6 +75,7 @@ def _run(pipeline: tfx.dsl.Pipeline, config: PipelineConfig, engine: str) -> Non
 
 def _summary(config: PipelineConfig, artifacts: dict[str, Artifact]) -> list[str]:
     evaluation, projection = artifacts["ModelEvaluation"], artifacts["EmbeddingProjection"]
+    directory = projection_directory(projection)
     published = projection.custom_properties["published"].string_value
     return [
         *(f"Nearest to   {line}" for line in report.nearest(projection)),
@@ -81,9 +83,10 @@ def _summary(config: PipelineConfig, artifacts: dict[str, Artifact]) -> list[str
             report.scores(evaluation), report.class_names(artifacts["Model"]), config.dataset.eval
         ),
         f"Model:       {_verdict(artifacts)}",
-        f"Projection:  {projection_directory(projection)}",
+        f"Projection:  {directory}",
         *([f"Published:   {published}"] if published else []),
-        f"See it:      tensorboard --logdir {shlex.quote(projection.uri)}",
+        f"Look at it:  {directory}/{MAP}",
+        f"TensorBoard: tensorboard --logdir {shlex.quote(projection.uri)}",
     ]
 
 

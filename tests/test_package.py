@@ -17,6 +17,9 @@ def test_the_source_distribution_holds_code_configurations_and_schemas(
     with tarfile.open(archive) as files:
         names = {name.partition("/")[2] for name in files.getnames()}
     expected = {
+        "components/projector_exporter/page/map.css",
+        "components/projector_exporter/page/map.html",
+        "components/projector_exporter/page/map.js",
         "components/text/__init__.py",
         "pipeline_def/configs/sample.yaml",
         "pipeline_def/sample_reviews/words.yaml",

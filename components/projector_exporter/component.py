@@ -8,6 +8,7 @@ from components import execution_properties
 from components.artifacts import EmbeddingProjection
 from components.code_digest import source_digest
 from components.projector_directory.runs import check_prefix
+from components.projector_exporter import notebook  # noqa: F401  Registers the map.
 from components.projector_exporter.executor import Executor
 from components.projector_exporter.options import ExportOptions
 from components.text.features import VOCABULARY

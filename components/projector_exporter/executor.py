@@ -73,7 +73,14 @@ class Executor(BaseExecutor):
         projection = artifact_utils.get_single_instance(output_dict["projection"])
         projection.run_name = run_name(exec_properties["run_prefix"])
         directory = projection_directory(projection.mlmd_artifact)
-        export_points(directory, [points], options)
+        facts = {
+            "Dataset": _recorded(examples, "dataset"),
+            "Fingerprint": _recorded(examples, "dataset_fingerprint"),
+            "Model": artifact_utils.get_single_uri(input_dict["model"]),
+            "Run": projection.run_name,
+        }
+        known = {name: text for name, text in facts.items() if text}
+        export_points(directory, [points], options, known)
         projection.rows = min(count, options.max_rows)
         projection.dimensions = dimensions
         projection.source_variable = words.source_variable

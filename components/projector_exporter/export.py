@@ -10,11 +10,13 @@ import tensorflow as tf
 from components.projector_directory import Bookmark, Tensor, metadata, write
 from components.projector_directory.bookmarks import NO_COLOR
 from components.projector_exporter.options import ExportOptions
+from components.projector_exporter.page import MAP, make_page
 from components.projector_exporter.picture import draw_picture
 from components.projector_exporter.points import Points
 from components.projector_exporter.tables import write_arrow, write_parquet
 from components.vectors.layouts import Layout, compute_layouts
 from components.vectors.neighbors import probe_neighbors
+from components.vectors.regions import find_regions
 from components.vectors.rows import slices, unit_rows
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,7 +30,10 @@ _Files = dict[str, Callable[[str], None]]
 
 
 def export_points(
-    directory: str, points: Sequence[Points], options: ExportOptions | None = None
+    directory: str,
+    points: Sequence[Points],
+    options: ExportOptions | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> None:
     """Exports points for TensorBoard's Embedding Projector.
 
@@ -43,6 +48,7 @@ def export_points(
         directory: Where to write; missing or empty.
         points: What to show. Neighbors of the probe words are looked for in the first.
         options: What to show of it; None for the defaults.
+        facts: What the map says of its origin, such as its data set: names and texts.
 
     Raises:
         ValueError: There are fewer than 2 points or dimensions, or a vector is not finite.
@@ -57,8 +63,16 @@ def export_points(
         shown = _shown(whole, options.max_rows)
         layouts = _layouts(shown, options)
         tensors += _tensors(shown, layouts, f"{prefix}normalized")
+        # Points without a bookmark have a map all the same.
+        mapped = list((layouts or compute_layouts(shown.vectors, ["pca"])).values())
+        last = mapped[-1]
+        regions = find_regions(last.positions[:, :2], shown.vectors[last.rows])
+        page = make_page(
+            shown, mapped, regions, facts or {}, options.probe_words, total=len(whole.vectors)
+        )
+        files[f"{prefix}{MAP}"] = functools.partial(_write, page)
         if layouts:
-            picture = draw_picture(shown, list(layouts.values())[-1])
+            picture = draw_picture(shown, last, regions)
             files[f"{prefix}{PICTURE}"] = functools.partial(_write, picture)
         for table in options.formats:
             files[f"{whole.name}.{table}"] = functools.partial(

@@ -16,28 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from components.projector_directory.metadata import escape
+from components.projector_exporter import colors
+from components.projector_exporter.colors import CATEGORIES, diverging_limit
+from components.projector_exporter.names import can_be_read, naming_order, region_name
 from components.projector_exporter.points import Points
 from components.vectors.layouts import Layout
-from components.vectors.regions import find_regions
 
 _INK = "#1f2933"
-_FAINT = "#7b8794"
-# Orange and blue, which the color-blind can tell apart.
-_DIVERGING = LinearSegmentedColormap.from_list(
-    "diverging", ["#c2410c", "#f0a070", "#d9dde2", "#74aad8", "#1d4ed8"]
+_FAINT = "#5b6672"
+_PALETTE = colors.PALETTES["light"]
+_RISING, _DIVERGING = (
+    LinearSegmentedColormap.from_list(name, _PALETTE[name]) for name in ("rising", "diverging")
 )
-_CATEGORIES = [
-    "#c2410c",
-    "#1d4ed8",
-    "#15803d",
-    "#a21caf",
-    "#ca8a04",
-    "#0e7490",
-    "#be123c",
-    "#6d28d9",
-    "#4d7c0f",
-]
-_OTHERS = "#b8bec6"
 _INCHES = (9, 6.5)
 _DPI = 160
 # Radius of a named point.
@@ -60,23 +50,22 @@ _AROUND: list[_Place] = [
     )
 ]
 _MIDDLE: list[_Place] = [(0, y, "center", "center") for y in (0, 12, -12, 24, -24)]
-# Words in the name of a region.
-_REGION_WORDS = 3
+# Words that the picture says it cannot write.
+_UNWRITTEN = 3
 
 
-def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
-    """Draws a layout of points, and names its regions and its extreme points.
-
-    A region is named by the words whose vectors are nearest its centroid. Of points colored by
-    numbers, those with the highest and the lowest are named in turns; of points colored by
-    category, those farthest from the middle of the picture are, and all but the nine largest
-    categories are gray.
+def draw_picture(
+    points: Points, layout: Layout, regions: Sequence[np.ndarray], named: int = 40
+) -> bytes:
+    """Draws a layout of points as `map.html` does, and names its regions and extreme points.
 
     Args:
         points: The points.
         layout: The positions of some of them; two coordinates are drawn.
-        named: The most points to name. There are fewer if no more fit without overlap; labels that
-            the font cannot show are left out.
+        regions: Which of these positions lie in each region, see `find_regions`.
+        named: The most points to name, in the order of `naming_order`. There are fewer if no more
+            fit without overlap. Labels that the font cannot show are left out, and the picture
+            says so.
 
     Returns:
         A PNG of 1440 by 1040 pixels, the same bytes for the same points.
@@ -90,27 +79,45 @@ def draw_picture(points: Points, layout: Layout, named: int = 40) -> bytes:
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.86))
     axes.set_axis_off()
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    margin = 0.06 * np.where(high > low, high - low, 1)
-    (left, bottom), (right, top) = low - margin, high + margin
-    axes.set(xlim=(left, right), ylim=(bottom, top))
     title = f"The {points.name} by {layout.name}"
     figure.text(0.03, 0.94, title, size=16, weight="bold", color=_INK, parse_math=False)
-    note = f"{len(words):,} points by {coloring.name}"
-    figure.text(0.03, 0.905, note, size=10, color=_FAINT, parse_math=False)
     if isinstance(coloring.values, np.ndarray):
-        colors = _draw_numbers(axes, positions, coloring.values, coloring.diverging)
-        order = coloring.ends_in_turns()
+        point_colors = _draw_numbers(axes, positions, coloring.values, coloring.diverging)
     else:
-        colors = _draw_categories(axes, positions, coloring.values)
-        order = np.argsort(-np.linalg.norm(positions - positions.mean(axis=0), axis=1))
+        point_colors = _draw_categories(axes, positions, coloring.values)
+    _fit(axes, positions)
     labels = _Labels(axes, canvas.get_renderer())
-    _name_regions(labels, positions, points.vectors, words)
-    _name_points(axes, labels, positions, words, colors, order, named)
+    for rows in regions:
+        if name := region_name(rows, words, labels.can_show):
+            labels.write(name, np.median(positions[rows], axis=0), _MIDDLE, size=11, weight="bold")
+    order = naming_order(coloring, positions)
+    _name_points(axes, labels, positions, words, point_colors, order, named)
+    note = f"{len(words):,} points by {coloring.name}{_unwritten(labels.unwritten)}"
+    figure.text(0.03, 0.905, note, size=10, color=_FAINT, parse_math=False)
     png = io.BytesIO()
     # The version of matplotlib in the file would make its bytes differ from release to release.
     figure.savefig(png, format="png", metadata={"Software": None})
     return png.getvalue()
+
+
+def _fit(axes: Axes, positions: np.ndarray) -> None:
+    """Gives both axes one scale, at which the points fill the axes but for a margin."""
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    size = np.array(axes.get_window_extent().size)
+    half = 0.56 * (((high - low) / size).max() or 1 / size.max()) * size
+    (left, bottom), (right, top) = (low + high) / 2 - half, (low + high) / 2 + half
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+
+
+def _unwritten(words: Sequence[str]) -> str:
+    """Says which words the picture should name and cannot, by their code points."""
+    if not words:
+        return ""
+    some = ", ".join(
+        word[:8].encode("ascii", "backslashreplace").decode() for word in words[:_UNWRITTEN]
+    )
+    more = f" and {len(words) - _UNWRITTEN} more" if len(words) > _UNWRITTEN else ""
+    return f"; no font for {some}{more}"
 
 
 def _draw_numbers(
@@ -120,34 +127,34 @@ def _draw_numbers(
     diverging: bool,
 ) -> np.ndarray:
     """Colors points by numbers, with a color bar; returns the colors."""
-    low, high = values.min(), values.max()
-    if diverging:
-        high = float(np.quantile(np.abs(values), 0.99))
-        low = -high
-    scale = Normalize(low, high, clip=True)
+    high = diverging_limit(values) if diverging else float(values.max())
+    scale = Normalize(-high if diverging else float(values.min()), high, clip=True)
     scaled = np.asarray(scale(values.astype(float)))
-    colors = _DIVERGING(scaled)
-    shown = np.argsort(np.abs(scaled - 0.5), kind="stable")  # The extremes on top.
-    _draw_points(axes, positions[shown], colors[shown])
+    ramp = _DIVERGING if diverging else _RISING
+    point_colors = ramp(scaled)
+    # The extremes on top.
+    shown = np.argsort(np.abs(scaled - 0.5) if diverging else scaled, kind="stable")
+    _draw_points(axes, positions[shown], point_colors[shown])
     bar_axes = axes.figure.add_axes((0.72, 0.955, 0.25, 0.014))
-    axes.figure.colorbar(ScalarMappable(scale, _DIVERGING), cax=bar_axes, orientation="horizontal")
+    axes.figure.colorbar(ScalarMappable(scale, ramp), cax=bar_axes, orientation="horizontal")
     bar_axes.set_frame_on(False)
     bar_axes.tick_params(size=0, labelsize=8, labelcolor=_FAINT)
-    return colors
+    return point_colors
 
 
 def _draw_categories(axes: Axes, positions: np.ndarray, values: Sequence[str]) -> np.ndarray:
     """Colors points by category, with a legend; returns the colors."""
     names, category, counts = np.unique(values, return_inverse=True, return_counts=True)
-    largest = np.argsort(-counts, kind="stable")[: len(_CATEGORIES)]
-    palette = dict(zip(sorted(largest), _CATEGORIES, strict=False))
-    colors = np.array([palette.get(index, _OTHERS) for index in category])
-    _draw_points(axes, positions, colors)
+    largest = np.argsort(-counts, kind="stable")[:CATEGORIES]
+    palette = dict(zip(sorted(largest), _PALETTE["categories"], strict=False))
+    others = _PALETTE["others"]
+    point_colors = np.array([palette.get(index, others) for index in category])
+    _draw_points(axes, positions, point_colors)
     for index, color in palette.items():
         name = names[index] if len(names[index]) <= 16 else f"{names[index][:15]}…"
         axes.scatter([], [], color=color, label=f"{name} ({counts[index]:,})")
     if len(names) > len(palette):
-        axes.scatter([], [], color=_OTHERS, label=f"{len(names) - len(palette)} others")
+        axes.scatter([], [], color=others, label=f"{len(names) - len(palette)} others")
     axes.set_position((0.02, 0.1, 0.96, 0.78))
     legend = axes.figure.legend(
         loc="lower left",
@@ -162,7 +169,7 @@ def _draw_categories(axes: Axes, positions: np.ndarray, values: Sequence[str]) -
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
-    return colors
+    return point_colors
 
 
 def _draw_points(axes: Axes, positions: np.ndarray, colors: np.ndarray) -> PathCollection:
@@ -177,10 +184,12 @@ class _Labels:
 
     Attributes:
         taken: The boxes of what is written, in pixels.
+        unwritten: Labels that the font could not show.
     """
 
     def __init__(self, axes: Axes, renderer: RendererBase) -> None:
         self.taken: list[Bbox] = []
+        self.unwritten: list[str] = []
         self._axes = axes
         self._renderer = renderer
         self._inside = axes.get_window_extent(renderer)
@@ -189,7 +198,10 @@ class _Labels:
 
     def can_show(self, label: str) -> bool:
         """Tells whether the font has all characters of a label."""
-        return bool(label.strip()) and self._glyphs >= {ord(letter) for letter in label}
+        is_shown = self._glyphs >= {ord(letter) for letter in label}
+        if not is_shown and label not in self.unwritten:
+            self.unwritten.append(label)
+        return is_shown and can_be_read(label)
 
     def is_free(self, box: Bbox) -> bool:
         """Tells whether nothing is written in a box."""
@@ -220,23 +232,12 @@ class _Labels:
         return False
 
 
-def _name_regions(
-    labels: _Labels, positions: np.ndarray, vectors: np.ndarray, words: Sequence[str]
-) -> None:
-    """Writes the most typical words of each region into its middle."""
-    for rows in find_regions(positions, vectors):
-        typical = [words[row] for row in rows if labels.can_show(words[row])]
-        if typical:
-            name = ", ".join(typical[:_REGION_WORDS])
-            labels.write(name, np.median(positions[rows], axis=0), _MIDDLE, size=11, weight="bold")
-
-
 def _name_points(
     axes: Axes,
     labels: _Labels,
     positions: np.ndarray,
     words: Sequence[str],
-    colors: np.ndarray,
+    point_colors: np.ndarray,
     order: np.ndarray,
     named: int,
 ) -> None:
@@ -251,5 +252,5 @@ def _name_points(
             continue
         if labels.write(words[point], positions[point], _AROUND, size=9.5):
             labels.taken.append(dot)
-            axes.scatter(x, y, s=26, color=colors[point], edgecolors=_INK, lw=0.7)
+            axes.scatter(x, y, s=26, color=point_colors[point], edgecolors=_INK, lw=0.7)
             named -= 1

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 from components.vectors.rows import slices, unit_rows
 
@@ -69,6 +70,31 @@ def probe_neighbors(
         "cosine": cosines.ravel(),
     }
     return Neighbors(columns, [word for word in words if word not in known], zero)
+
+
+def nearest_neighbors(matrix: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the k nearest rows of every row, by cosine.
+
+    Args:
+        matrix: Finite floats [rows, dimensions], at least 2 rows. A row of zeros is equally far
+            from all others.
+        k: Neighbors of each row; fewer if there are no more rows.
+
+    Returns:
+        Rows, integers, and their cosines, float32, both [rows, k]: nearest first, of equally near
+        ones the first first. A row is not its own neighbor.
+    """
+    units = unit_rows(matrix)
+    # Of 10,000 rows scikit-learn finds them in 0.7 s, `_nearest` in 1.6 s. On the unit sphere the
+    # order by distance is that by cosine.
+    search = NearestNeighbors(n_neighbors=min(k, len(matrix) - 1), algorithm="brute").fit(units)
+    nearest = np.sort(search.kneighbors(return_distance=False), axis=1)
+    cosines = np.einsum("rd,rkd->rk", units, units[nearest])
+    order = np.argsort(-cosines, axis=1, kind="stable")
+    return (
+        np.take_along_axis(nearest, order, axis=1),
+        np.take_along_axis(cosines, order, axis=1).astype(np.float32),
+    )
 
 
 def overlap_at_k(

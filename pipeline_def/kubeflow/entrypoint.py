@@ -179,6 +179,8 @@ def _visualize(executor_input: ir.ExecutorInput, output: ir.ExecutorOutput) -> N
     (exported,) = output.artifacts["projection"].artifacts
     properties = json_format.MessageToDict(exported.metadata)
     html = visualization.page(local_path(projection.uri), properties, projection.uri)
+    for artifact in _artifacts(executor_input.inputs):  # The map names its model.
+        html = html.replace(local_path(artifact.uri), artifact.uri)
     pathlib.Path(local_path(page.uri)).write_text(html, encoding="utf-8")
     output.artifacts[VISUALIZATION].artifacts.add(name=page.name, uri=page.uri)
 

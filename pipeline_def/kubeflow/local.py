@@ -114,8 +114,8 @@ def main(arguments: list[str]) -> None:
     except RuntimeError:  # kfp's, of a step whose last lines have been printed.
         sys.exit(f"All output of the steps: {log}")
     print(f"\nProjection:  {outputs / 'projection'}")
-    print(f"Page:        {outputs / 'visualization'}")
-    print(f"See it:      tensorboard --logdir {outputs / 'projection'}")
+    print(f"Look at it:  {outputs / 'visualization'}")
+    print(f"TensorBoard: tensorboard --logdir {outputs / 'projection'}")
     print(f"Log:         {log}")
 
 

@@ -1,20 +1,11 @@
 """The page of a projection in KFP's user interface."""
 
-import base64
-import html
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-_PROPERTIES = {
-    "run_name": "Name in TensorBoard",
-    "dataset": "Dataset",
-    "dataset_fingerprint": "Fingerprint of the dataset",
-    "rows": "Words",
-    "rows_left_out": "Words left out",
-    "dimensions": "Dimensions",
-    "neighbor_overlap": "Neighbors kept against the baseline",
-}
+from components.projector_exporter.page import MAP, add_facts
+
 _COPY_COMMANDS = {
     "gs": "gsutil -m cp -r gs://{path} .",
     "s3": "aws s3 cp --recursive s3://{path} projection",
@@ -24,7 +15,7 @@ _COPY_COMMANDS = {
 
 
 def page(projection: str, properties: Mapping[str, Any], uri: str) -> str:
-    """Returns a self-contained page about a projection.
+    """Returns the map of a projection, which also says where the projection is kept.
 
     Args:
         projection: Local path of an EmbeddingProjection artifact.
@@ -32,37 +23,15 @@ def page(projection: str, properties: Mapping[str, Any], uri: str) -> str:
         uri: Where the artifact is kept.
 
     Returns:
-        HTML with the properties, the commands that open the projection in TensorBoard, and its
-        picture, if it has a layout to draw.
+        HTML: `map.html` with the URI, the commands that open the projection in TensorBoard, and
+        the share of neighbors kept against the baseline, where there is one.
     """
-    rows = "\n".join(
-        f"<tr><th>{title}</th><td>{html.escape(_text(properties[name]))}</td></tr>"
-        for name, title in _PROPERTIES.items()
-        if properties.get(name) not in (None, "")
-    )
-    picture = pathlib.Path(projection, properties["run_name"], "projection.png")
-    image = ""
-    if picture.exists():
-        content = base64.b64encode(picture.read_bytes()).decode()
-        image = f'<img alt="The projection" src="data:image/png;base64,{content}">'
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Embedding projection</title>
-<style>
-body {{ font-family: sans-serif; margin: 1em }}
-th {{ text-align: left; padding-right: 1em }}
-img {{ max-width: 100% }}
-</style>
-<table>
-{rows}
-<tr><th>Kept in</th><td>{html.escape(uri)}</td></tr>
-</table>
-<p>To search and turn it in TensorBoard:</p>
-<pre>{html.escape(commands(uri))}</pre>
-{image}
-</html>
-"""
+    path = pathlib.Path(projection, properties["run_name"], MAP)
+    facts = {"Kept in": uri, "To open it in TensorBoard": commands(uri)}
+    if "neighbor_overlap" in properties:
+        kept = f"{properties['neighbor_overlap']:.0%}"
+        facts = {"Neighbors kept against the baseline": kept, **facts}
+    return add_facts(path.read_text(encoding="utf-8"), facts)
 
 
 def commands(uri: str) -> str:
@@ -79,9 +48,3 @@ def commands(uri: str) -> str:
     if not separator:
         return f"tensorboard --logdir {uri}"
     return f"{_COPY_COMMANDS[scheme].format(path=path)}\ntensorboard --logdir projection"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float):  # KFP keeps all numbers as such.
-        return f"{value:,.0f}" if value.is_integer() else f"{value:.3f}"
-    return str(value)

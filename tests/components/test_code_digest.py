@@ -14,8 +14,16 @@ SOURCES = {
     "digested/inner/__init__.py": "",
     "digested/inner/any.py": "",
     "digested/lazy.py": "",
+    # What the modules beside them may read.
+    "digested/inner/page.js": "",
+    "digested/inner/page.css": "",
+    "digested/inner/page.html": "",
+    "digested/inner/notes.md": "",
+    "digested/other/page.js": "",
 }
-IMPORTED = {"executor", "part", "deeper", "sub", "inner/__init__", "inner/any"}
+IMPORTED = {"executor", "part", "deeper", "sub", "inner/__init__", "inner/any"} | {
+    f"inner/page.{kind}" for kind in ("js", "css", "html")
+}
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ def test_a_run_prints_what_a_person_wants_to_know(sample: Pipeline, sample_run: 
     assert sample_run.line("Model") == f"blessed, pushed to {version}"
     assert sample_run.line("Projection") == projection_directory(projection)
     assert sample_run.line("Published") == published
-    assert sample_run.line("See it") == f"tensorboard --logdir {projection.uri}"
+    assert sample_run.line("Look at it") == f"{projection_directory(projection)}/map.html"
+    assert sample_run.line("TensorBoard") == f"tensorboard --logdir {projection.uri}"
     assert pathlib.Path(sample_run.line("Log")).read_text()
     assert "Traceback" not in sample_run.printed
     assert "Warning" not in sample_run.printed
@@ -231,7 +232,7 @@ def test_a_failing_step_ends_the_run_with_its_own_error(failed: Run) -> None:
     assert "tset" in line
     assert "test" in line
     assert "Traceback" not in failed.printed
-    assert "See it" not in failed.printed
+    assert "Look at it" not in failed.printed
 
 
 @pytest.fixture(scope="module")

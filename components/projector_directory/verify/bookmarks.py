@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -76,7 +76,7 @@ def _state_problems(
     if state.get("dataSetDimensions") != list(shape):
         yield f"has dataSetDimensions {state.get('dataSetDimensions')}; expected {list(shape)}"
     yield from _unknown_columns(state, columns)
-    if _shown_coordinates(state) is None:
+    if shown_coordinates(state) is None:
         yield (
             f"has selectedProjection {state.get('selectedProjection')!r}; expected 'pca' with 2 or "
             "3 pcaComponentDimensions, 'umap', 'tsne' or 'custom': a click does nothing"
@@ -132,7 +132,7 @@ def _is_row(point: object, rows: int) -> bool:
 def _projection_problems(state: dict[str, Any]) -> Iterator[tuple[int, str]]:
     """Yields the points that have no place, by their row."""
     points = state.get("projections")
-    needed = _shown_coordinates(state) or []
+    needed = shown_coordinates(state) or []
     for row, point in enumerate(points if isinstance(points, list) else ()):
         values = point if isinstance(point, dict) else {}
         for key in {**dict.fromkeys(needed), **values}:
@@ -141,8 +141,15 @@ def _projection_problems(state: dict[str, Any]) -> Iterator[tuple[int, str]]:
                 yield row, f"has {key} {value!r} in its projections; expected a finite number"
 
 
-def _shown_coordinates(state: dict[str, Any]) -> list[str] | None:
-    """Names the coordinates that a bookmark shows; None if TensorBoard cannot tell."""
+def shown_coordinates(state: Mapping[str, Any]) -> list[str] | None:
+    """Names the coordinates that a bookmark shows.
+
+    Args:
+        state: A state of a file of bookmarks.
+
+    Returns:
+        Keys of each of its projections; None if TensorBoard cannot tell.
+    """
     kind = state.get("selectedProjection")
     if kind == "custom":
         return ["linear-x", "linear-y"]

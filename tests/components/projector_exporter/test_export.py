@@ -14,6 +14,7 @@ from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.points import Coloring, Points
 from components.projector_exporter.words import word_points
 from tests.components.projector_exporter.exporting import read_table, read_tensor
+from tests.components.projector_exporter.page.test_document import data_of
 
 ROWS = 60
 TOKENS = [f"word{number}".encode() for number in range(ROWS)]
@@ -50,6 +51,29 @@ def test_all_there_is_to_see(tmp_path: pathlib.Path) -> None:
     assert (directory / "projection.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_map_holds_what_is_known_and_shows_the_last_layout_first(
+    tmp_path: pathlib.Path,
+) -> None:
+    options = ExportOptions(probe_words=("word7",))
+    export_points(str(tmp_path / "1"), [WORDS], options, {"Dataset": "reviews:1.0.0"})
+    page = (tmp_path / "1" / "map.html").read_bytes()
+    assert b"<dt>Shown</dt><dd>60 words</dd><dt>Dataset</dt><dd>reviews:1.0.0</dd>" in page
+    data = data_of(page)
+    assert [layout["name"] for layout in data["layouts"]] == ["PCA", "t-SNE"]
+    assert data["probes"] == [7]
+
+
+def test_of_more_words_than_are_shown_the_map_says_how_many_there_are(
+    tmp_path: pathlib.Path,
+) -> None:
+    export_points(str(tmp_path / "1"), [WORDS], ExportOptions(max_rows=20, layouts=()))
+    page = (tmp_path / "1" / "map.html").read_bytes()
+    assert b"<dd>20 of 60 words; neighbors are those among them</dd>" in page
+    data = data_of(page)
+    assert [layout["name"] for layout in data["layouts"]] == ["PCA"]
+    assert data["labels"] == [token.decode() for token in TOKENS[:20]]
+
+
 def test_a_model_that_says_nothing_of_words(tmp_path: pathlib.Path) -> None:
     export_points(str(tmp_path / "1"), [word_points(TOKENS, MATRIX)])
     assert list(read_table(tmp_path / "1" / "metadata.tsv")) == ["token", "id", "rank", "norm"]
@@ -83,6 +107,8 @@ def test_several_points_are_several_tensors(tmp_path: pathlib.Path) -> None:
     assert {path.name for path in (tmp_path / "1").iterdir()} >= {
         "projection.png",
         "reviews.projection.png",
+        "map.html",
+        "reviews.map.html",
         "embedding.arrow",
         "reviews.arrow",
     }

@@ -10,6 +10,7 @@ import pytest
 from components.projector_exporter.picture import draw_picture
 from components.projector_exporter.points import Coloring, Points
 from components.vectors.layouts import Layout
+from components.vectors.regions import find_regions
 
 RANDOM = np.random.default_rng(1)
 POSITIONS = RANDOM.normal(size=(300, 2))
@@ -54,7 +55,9 @@ def draw(
     if vectors is None:
         vectors = np.zeros((len(labels), 3))
     points = Points(name, vectors, columns, coloring)
-    return draw_picture(points, Layout(layout, positions, np.arange(len(positions))), **changed)
+    regions = find_regions(positions[:, :2], vectors)
+    placed = Layout(layout, positions, np.arange(len(positions)))
+    return draw_picture(points, placed, regions, **changed)
 
 
 @functools.cache
@@ -70,8 +73,9 @@ def test_points_without_a_position_are_left_out() -> None:
     rows = np.arange(1, 300, 2)
     columns = {"token": [label.encode() for label in LABELS]}
     points = Points("embedding", np.zeros((300, 3)), columns, Coloring("norm", NUMBERS))
+    regions = find_regions(POSITIONS[rows], points.vectors[rows])
 
-    picture = draw_picture(points, Layout("t-SNE", POSITIONS[rows], rows))
+    picture = draw_picture(points, Layout("t-SNE", POSITIONS[rows], rows), regions)
 
     assert picture == draw(POSITIONS[rows], LABELS[1::2], NUMBERS[rows])
 
@@ -148,8 +152,8 @@ def test_zero_has_the_middle_color_of_opposites_only() -> None:
     values = np.array([0.0, 0, 0, 10])
     opposite = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values, diverging=True)))
     assert np.ptp(tint(opposite[0])) < 30
-    red, _, blue = tint(quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values)))[0])
-    assert red - blue > 50
+    rising = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values)))
+    assert tint(rising[0]).sum() > tint(rising[3]).sum() + 200  # From light to dark.
 
 
 def test_each_point_has_the_color_of_its_own_category() -> None:
@@ -199,6 +203,15 @@ def test_points_without_a_position_are_not_drawn() -> None:
 def test_only_two_coordinates_are_drawn() -> None:
     deep = np.hstack([POSITIONS, RANDOM.normal(size=(300, 3))])
     assert draw(deep) == draw()
+
+
+def test_words_that_the_font_lacks_are_told_by_their_code_points() -> None:
+    def title(label: str) -> np.ndarray:
+        return pixels(draw(CORNERS, [label, "a", "b", "c"], NUMBERS[:4]))[:130]
+
+    assert (title("x") == title("y")).all()
+    assert (title("x") != title(UNSEEN)).any()
+    assert (title("月") != title(UNSEEN)).any()
 
 
 @pytest.mark.parametrize("label", [b"a\tb", b"\xff"])

@@ -3,7 +3,7 @@ import pytest
 
 from components.projector_directory import metadata
 from components.vectors import rows
-from components.vectors.neighbors import Overlap, overlap_at_k, probe_neighbors
+from components.vectors.neighbors import Overlap, nearest_neighbors, overlap_at_k, probe_neighbors
 
 TOKENS = [b"good", b"great", b"bad", b"awful", b"nothing"]
 MATRIX = np.array([[1, 0.1], [5, 0], [-1, 0], [-2, 1], [0, 0]], np.float32)
@@ -128,3 +128,25 @@ def test_zero_rows_are_not_asked() -> None:
 )
 def test_nothing_to_compare_has_no_share(b: tuple[list[bytes], np.ndarray]) -> None:
     assert overlap_at_k((TOKENS, MATRIX), b).share is None
+
+
+def test_nearest_neighbors_are_those_of_a_full_sort() -> None:
+    matrix = np.random.default_rng(3).normal(size=(200, 5)).astype(np.float32)
+    matrix[20] = 3 * matrix[10]
+    matrix[30] = 0
+    units = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)
+    similarity = units @ units.T
+    np.fill_diagonal(similarity, -2)
+    nearest, cosines = nearest_neighbors(matrix, 7)
+    assert nearest.shape == cosines.shape == (200, 7)
+    expected = np.sort(-similarity, axis=1)[:, :7]
+    np.testing.assert_allclose(cosines, -expected, atol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(similarity, nearest, 1), cosines, atol=1e-5)
+    assert (nearest != np.arange(200)[:, None]).all()
+    assert nearest[10, 0] == 20 and nearest[20, 0] == 10
+
+
+def test_equally_near_ones_come_in_the_order_of_their_rows() -> None:
+    matrix = np.array([[1, 0], [2, 0], [0, 1], [3, 0]], np.float32)
+    nearest, _ = nearest_neighbors(matrix, 9)
+    assert nearest.tolist() == [[1, 3, 2], [0, 3, 2], [0, 1, 3], [0, 1, 2]]

@@ -69,7 +69,9 @@ def test_the_page_of_the_projection(cluster: Cluster) -> None:
     page, projection = (outputs[name]["uri"] for name in ("visualization", "projection"))
     html = cluster.stored(page).read_text()
     assert "sample_reviews:1.0.0" in html
-    assert "data:image/png;base64," in html
+    assert '<canvas id="map"' in html
+    assert cluster.outputs["EmbeddingTrainer"]["model"]["uri"] in html
+    assert str(cluster.local) not in html
     assert f"--recursive s3://{projection.removeprefix('minio://')} projection" in html
 
 
@@ -87,7 +89,7 @@ def test_the_projection_is_published_on_a_volume(cluster: Cluster) -> None:
 
 
 def test_a_baseline_is_compared_with(cluster: Cluster) -> None:
-    """And without layouts there is a page without a picture."""
+    """And without layouts there is a map all the same."""
     model, baseline = cluster.outputs["EmbeddingTrainer"]["model"]["uri"], "minio://models/blessed"
     shutil.copytree(cluster.stored(model), cluster.stored(baseline))
     text = compiled(
@@ -100,4 +102,5 @@ def test_a_baseline_is_compared_with(cluster: Cluster) -> None:
     assert (blessing["current_model"], blessing["baseline_model"]) == (model, baseline)
     outputs = again.outputs["ProjectorExporter"]
     assert outputs["projection"]["metadata"]["neighbor_overlap"] == 1
-    assert "<img" not in again.stored(outputs["visualization"]["uri"]).read_text()
+    html = again.stored(outputs["visualization"]["uri"]).read_text()
+    assert "<dt>Neighbors kept against the baseline</dt><dd>100%</dd>" in html

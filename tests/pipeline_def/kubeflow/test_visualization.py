@@ -1,34 +1,39 @@
 import pathlib
 
+import numpy as np
 import pytest
 
+from components.projector_exporter.page import make_page
+from components.projector_exporter.words import word_points
+from components.vectors.layouts import Layout
 from pipeline_def.kubeflow import visualization
 
-PROPERTIES = {
-    "run_name": "mine-20261122",
-    "rows": 1234.0,
-    "dataset": "<imdb>",
-    "neighbor_overlap": 0.5,
-}
+PROPERTIES = {"run_name": "mine-20261122", "rows": 1234.0}
+WORDS = word_points([b"a", b"b"], np.eye(2, dtype=np.float32))
+PAGE = make_page(WORDS, [Layout("PCA", np.eye(2), np.arange(2))], [], {"Dataset": "<imdb>"})
 
 
-def test_the_page_is_self_contained(tmp_path: pathlib.Path) -> None:
+@pytest.fixture
+def projection(tmp_path: pathlib.Path) -> str:
     (tmp_path / "mine-20261122").mkdir()
-    (tmp_path / "mine-20261122" / "projection.png").write_bytes(b"picture")
-    page = visualization.page(str(tmp_path), PROPERTIES, "s3://b/x&y/projection")
-    assert "data:image/png;base64,cGljdHVyZQ==" in page
-    assert "1,234" in page
-    assert "0.500" in page
-    assert "&lt;imdb&gt;" in page
-    assert "<td>s3://b/x&amp;y/projection</td>" in page
-    assert "aws s3 cp --recursive s3://b/x&amp;y/projection projection\n" in page
-    assert "http://" not in page
+    (tmp_path / "mine-20261122" / "map.html").write_bytes(PAGE)
+    return str(tmp_path)
 
 
-def test_a_projection_without_layouts_has_no_picture(tmp_path: pathlib.Path) -> None:
-    page = visualization.page(str(tmp_path), PROPERTIES, "s3://b/projection")
-    assert "1,234" in page
-    assert "<img" not in page
+def test_the_page_is_the_map_with_where_the_projection_is_kept(projection: str) -> None:
+    page = visualization.page(projection, PROPERTIES, "s3://b/x&y/projection")
+    added = (
+        "<dt>Kept in</dt><dd>s3://b/x&amp;y/projection</dd>"
+        "<dt>To open it in TensorBoard</dt><dd><pre>aws s3 cp --recursive "
+        "s3://b/x&amp;y/projection projection\ntensorboard --logdir projection</pre></dd>"
+    )
+    assert added in page
+    assert page.replace(added, "") == PAGE.decode()
+
+
+def test_the_page_says_how_much_of_the_baseline_is_kept(projection: str) -> None:
+    page = visualization.page(projection, {**PROPERTIES, "neighbor_overlap": 0.5}, "/store")
+    assert "<dt>Neighbors kept against the baseline</dt><dd>50%</dd><dt>Kept in</dt>" in page
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,5 @@
+"""The map: a projection as one HTML file that asks nothing of the network."""
+
+from components.projector_exporter.page.document import MAP, add_facts, make_page
+
+__all__ = ["MAP", "add_facts", "make_page"]

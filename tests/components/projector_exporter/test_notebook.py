@@ -1,0 +1,47 @@
+"""A notebook that is executed as a person would."""
+
+import html
+import pathlib
+import re
+
+import nbclient
+import nbformat
+import numpy as np
+import pytest
+
+from components.projector_exporter.export import export_points
+from components.projector_exporter.options import ExportOptions
+from components.projector_exporter.words import word_points
+
+# The context resolves what earlier cells made; what a component exported stands in for it here.
+CELLS = [
+    """
+from tfx.orchestration.experimental.interactive.interactive_context import InteractiveContext
+from tfx.types import channel_utils
+from components import EmbeddingProjection, ProjectorExporter
+""",
+    """
+projection = EmbeddingProjection()
+projection.uri = URI
+projection.run_name = "mine"
+channel = channel_utils.as_channel([projection])
+InteractiveContext().show(channel)
+""",
+]
+
+
+@pytest.mark.slow
+def test_a_notebook_shows_the_map(tmp_path: pathlib.Path) -> None:
+    words = word_points([b"good", b"bad", b"<b>"], np.eye(3, dtype=np.float32))
+    export_points(str(tmp_path / "mine"), [words], ExportOptions(layouts=("pca",)))
+    cells = [cell.replace("URI", repr(str(tmp_path))) for cell in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": "."}}).execute()
+
+    shown = [
+        output["data"]["text/html"] for output in notebook.cells[1].outputs if "data" in output
+    ]
+    (frame,) = (output for output in shown if "<iframe" in output)
+    (source,) = re.findall(r'sandbox="allow-scripts" style="[^"]*" srcdoc="([^"]*)"', frame)
+    assert html.unescape(source) == (tmp_path / "mine" / "map.html").read_text()
