@@ -23,7 +23,7 @@ quietly := 2> >(trap '' INT; exec grep --line-buffered -avE '$(notes)' >&2)
 # Two processes, each of which imports TensorFlow and TFX: 2 to 3 GB of memory each.
 pytest := pytest -n 2 --no-loadscope-reorder
 
-.PHONY: help run test quick test-bench test-trixie breakages mutants fuzz cluster lint format \
+.PHONY: help run test quick test-bench hosts test-trixie breakages mutants fuzz cluster lint format \
 	bench tensorboard image kubeflow-local clean
 .DEFAULT_GOAL := run
 
@@ -34,13 +34,16 @@ run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
 	@exec python -m pipeline_def run $(quietly)
 
 test: $(environment) ## Run all tests, or those of TESTS="…".
-	@$(pytest) -m "not benchmarks" $(TESTS)
+	@$(pytest) -m "not benchmarks and not hosts" $(TESTS)
 
 quick: $(environment) ## Run the tests without pipelines, browsers and processes: a minute.
-	@$(pytest) -m "not slow and not browser and not docker and not benchmarks" $(TESTS)
+	@$(pytest) -m "not slow and not browser and not docker and not benchmarks and not hosts" $(TESTS)
 
 test-bench: $(environment) ## Run each benchmark on the sample.
 	@pytest -m benchmarks
+
+hosts: $(environment) ## Train on two hosts, which are network namespaces. Needs root.
+	@pytest -m hosts
 
 test-trixie: ## Run them on the current track, in a Debian 13 under output/. Needs root.
 	@scripts/in_debian.sh output/trixie make test 'TESTS=$(TESTS)'

@@ -11,6 +11,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components import execution_properties
 from components.code_digest import source_digest
+from components.embedding_trainer.driver import Driver
 from components.embedding_trainer.executor import Executor
 from components.embedding_trainer.options import TrainingOptions
 from components.text.features import TEXT
@@ -90,6 +91,7 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
         """
         if isinstance(train_splits, str) or not train_splits:
             raise ValueError(f"train_splits is {train_splits!r}; expected a list like ['train'].")
+        options = options or TrainingOptions()
         super().__init__(
             EmbeddingTrainerSpec(
                 examples=examples,
@@ -101,6 +103,8 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
                 train_splits=json.dumps(list(train_splits)),
                 text_feature=text_feature,
                 code_digest=source_digest("components.embedding_trainer.executor"),
-                **execution_properties.to_properties(options or TrainingOptions()),
+                **execution_properties.to_properties(options),
             )
         )
+        if options.workers:  # Kubeflow Pipelines does not cache a step that has a driver.
+            self.driver_class = Driver

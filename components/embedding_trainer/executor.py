@@ -10,6 +10,7 @@ from tfx.utils import path_utils
 
 from components import execution_properties
 from components.artifacts import class_names
+from components.embedding_trainer.cluster import train_on_hosts
 from components.embedding_trainer.job import Job
 from components.embedding_trainer.options import TrainingOptions
 from components.embedding_trainer.trainer import train_model
@@ -24,7 +25,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Trains a model.
+        """Trains a model, here or on several hosts.
 
         Args:
             input_dict: `examples`, `transform_graph`, and optionally `raw_examples` and
@@ -34,18 +35,19 @@ class Executor(base_executor.BaseExecutor):
 
         Raises:
             ValueError: The examples have no such split.
-            Exception: See `trainer.train_model`.
+            Exception: See `trainer.train_model` and `cluster.train_on_hosts`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(output_dict["model"])
         splits = json.loads(exec_properties["train_splits"])
+        properties = {**exec_properties, **self._addresses()}
         job = Job(
             examples=_split_directories(input_dict["examples"], splits),
             transform_graph=artifact_utils.get_single_uri(input_dict["transform_graph"]),
             class_names=class_names(input_dict.get("raw_examples", [])),
             base_model=_base_model(input_dict.get("base_model")),
             text_feature=exec_properties["text_feature"],
-            options=execution_properties.from_properties(TrainingOptions, exec_properties),
+            options=execution_properties.from_properties(TrainingOptions, properties),
             model=path_utils.serving_model_dir(model.uri),
             logs=artifact_utils.get_single_uri(output_dict["model_run"]),
         )
@@ -54,8 +56,16 @@ class Executor(base_executor.BaseExecutor):
             float: model.set_float_custom_property,
             str: model.set_string_custom_property,
         }
-        for name, value in train_model(job).items():
+        train = train_on_hosts if job.options.workers else train_model
+        for name, value in train(job).items():
             setters[type(value)](name, value)
+
+    def _addresses(self) -> dict[str, str]:
+        """Returns the property `workers` as the component was given it, before its driver."""
+        node = self._context and self._context.pipeline_node
+        if not node:
+            return {}
+        return {"workers": node.parameters.parameters["workers"].field_value.string_value}
 
 
 def _split_directories(examples: list[types.Artifact], splits: list[str]) -> list[str]:

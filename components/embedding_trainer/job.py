@@ -5,6 +5,9 @@ from pydantic.dataclasses import dataclass
 
 from components.embedding_trainer.options import TrainingOptions
 
+Properties = dict[str, int | float | str]
+"""On what and how a model was trained: the custom properties of the Model artifact."""
+
 
 @dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid"))
 class Job:

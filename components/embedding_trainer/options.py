@@ -6,6 +6,7 @@ import pydantic
 from pydantic import Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
+_Address = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")]
 _PositiveInt = Annotated[StrictInt, Field(ge=1)]
 
 
@@ -40,7 +41,10 @@ class TrainingOptions:
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 0
     """Seed of the initial weights and of the order of the examples."""
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"] = "auto"
-    """The tf.distribute strategy; ``auto`` chooses by the devices and by TF_CONFIG."""
+    """The tf.distribute strategy; ``auto`` chooses by the devices."""
+    workers: tuple[_Address, ...] = ()
+    """For ``multi_worker_mirrored``, HOST:PORT of the worker on each further host. The cache sees
+    their number, which changes the training, and not their addresses."""
     max_sequence_length: _PositiveInt = 1024
     """Tokens of a text that the model reads, in training and in serving; the rest is cut off."""
     validation_fraction: Annotated[StrictFloat, Field(ge=0, lt=1)] = 0.1
@@ -48,6 +52,18 @@ class TrainingOptions:
     early_stopping_patience: Annotated[StrictInt, Field(ge=0)] = 1
     """Epochs without a lower validation loss after which training ends with the weights of the best
     epoch; 0 for never."""
+
+    @pydantic.model_validator(mode="after")
+    def _require_workers(self) -> "TrainingOptions":
+        if (self.strategy == "multi_worker_mirrored") != bool(self.workers):
+            raise ValueError(
+                f"strategy is {self.strategy!r} and workers is {list(self.workers)}; expected "
+                "'multi_worker_mirrored' with the HOST:PORT of each further host, or another "
+                "strategy without workers."
+            )
+        if len(set(self.workers)) < len(self.workers):
+            raise ValueError(f"workers is {list(self.workers)}; expected each host once.")
+        return self
 
     @pydantic.model_validator(mode="after")
     def _require_validation(self) -> "TrainingOptions":

@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 from components.embedding_trainer import saved_model
 from components.embedding_trainer.initial_embedding import initialize_embedding
 from components.embedding_trainer.input_pipeline import Examples, count_classes, read_examples
-from components.embedding_trainer.job import Job
+from components.embedding_trainer.job import Job, Properties
 from components.embedding_trainer.keras_settings import float32
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.options import TrainingOptions
@@ -20,13 +20,10 @@ from components.embedding_trainer.strategy import (
     describe_devices,
     is_chief,
     scale_learning_rate,
-    wait_for_workers,
 )
 from components.embedding_trainer.training import Outcome, train
 from components.text.features import input_dim
 from components.text.vocabulary import read_vocabulary
-
-Properties = dict[str, int | float | str]
 
 
 @float32()
@@ -37,12 +34,11 @@ def train_model(job: Job) -> Properties:
         job: What to train.
 
     Returns:
-        On what and how the model was trained, and its accuracy if it was measured: the custom
-        properties of the Model artifact.
+        On what and how the model was trained, and its accuracy if it was measured.
 
     Raises:
         ValueError: The examples, the vocabulary, the strategy or the base model cannot be used.
-        RuntimeError: Keras has another backend, or the workers cannot be joined.
+        RuntimeError: Keras has another backend.
         FloatingPointError: The loss or a weight became NaN or infinite.
     """
     options = job.options
@@ -83,7 +79,6 @@ def train_model(job: Job) -> Properties:
             job.text_feature,
             job.class_names,
         )
-    wait_for_workers(strategy)
     return _describe_training(options, strategy, examples, outcome) | {
         "strategy": strategy_name,
         "class_names": json.dumps(job.class_names),

@@ -16,7 +16,11 @@ import tensorflow as tf
 from components.embedding_trainer.input_pipeline import Batch, Examples, make_batches, plan_epoch
 from components.embedding_trainer.model import class_logits, named_variables
 from components.embedding_trainer.options import TrainingOptions
-from components.embedding_trainer.strategy import local_replicas, scale_learning_rate
+from components.embedding_trainer.strategy import (
+    local_replicas,
+    scale_learning_rate,
+    take_chiefs_weights,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,6 +122,7 @@ class _Loop:
         self._fixed_length = options.max_sequence_length if on_tpu else None
         with strategy.scope():
             self.model = build()
+            take_chiefs_weights(self.model, strategy)
             embedding = named_variables(self.model)["embedding"]
             self._optimizer = keras.optimizers.Adam(
                 scale_learning_rate(options.learning_rate, strategy.num_replicas_in_sync)

@@ -131,6 +131,11 @@ def _require_portable(config: PipelineConfig) -> None:
             f"beam.runner: {config.beam.runner!r} cannot be used, because the workers of another "
             "runner do not see the directories of a step. Use local."
         )
+    if config.training.workers:
+        faults.append(
+            "training.workers: a step on a cluster cannot train with workers, which do not see "
+            "its container's files. Remove the key, and choose another strategy."
+        )
     if config.metadata:
         faults.append(
             "metadata: a cluster keeps ML Metadata in a store of its own. Remove the section."

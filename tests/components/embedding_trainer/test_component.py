@@ -6,9 +6,11 @@ from unittest import mock
 
 import pytest
 from tfx import v1 as tfx
+from tfx.dsl.components.base import base_driver
 from tfx.types import channel_utils
 
 from components.embedding_trainer.component import EmbeddingTrainer
+from components.embedding_trainer.driver import Driver
 from components.embedding_trainer.options import TrainingOptions
 
 standard_artifacts = tfx.types.standard_artifacts
@@ -32,11 +34,21 @@ def test_every_option_and_the_code_are_recorded() -> None:
         **dataclasses.asdict(TrainingOptions()),
         "learning_rate": 1.0,
         "strategy": "mirrored",
+        "workers": "[]",
         "train_splits": '["train", "more"]',
         "text_feature": "text",
         "code_digest": mock.ANY,
     }
     assert isinstance(component.exec_properties["learning_rate"], float)
+
+
+def test_only_several_hosts_need_a_driver() -> None:
+    # On Kubeflow Pipelines a step with a driver is never cached.
+    assert _component().driver_class is base_driver.BaseDriver
+    options = TrainingOptions(strategy="multi_worker_mirrored", workers=("host2:7077",))
+    component = _component(options=options)
+    assert component.driver_class is Driver
+    assert component.exec_properties["workers"] == '["host2:7077"]'
 
 
 def test_the_outputs_are_what_stock_components_take() -> None:
@@ -64,6 +76,8 @@ def test_splits_that_are_no_list_of_names_are_refused(train_splits: Any, message
     "module",
     [
         "components.artifacts",
+        "components.embedding_trainer.child",
+        "components.embedding_trainer.cluster",
         "components.embedding_trainer.executor",
         "components.embedding_trainer.input_pipeline",
         "components.embedding_trainer.job",
@@ -73,6 +87,7 @@ def test_splits_that_are_no_list_of_names_are_refused(train_splits: Any, message
         "components.embedding_trainer.strategy",
         "components.embedding_trainer.trainer",
         "components.embedding_trainer.training",
+        "components.embedding_trainer.worker",
         "components.execution_properties",
         "components.text.vocabulary",
     ],

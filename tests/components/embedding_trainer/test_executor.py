@@ -5,10 +5,15 @@ import shutil
 import subprocess
 import sys
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
+from tfx.proto.orchestration import pipeline_pb2
 
+from components import execution_properties
+from components.embedding_trainer import executor
+from components.embedding_trainer.options import TrainingOptions
 from components.text.features import LABEL, TOKEN_IDS
 
 from . import harness
@@ -195,3 +200,28 @@ def test_an_empty_vocabulary_is_refused(tmp_path: pathlib.Path) -> None:
 
     with pytest.raises(ValueError, match="the vocabulary is empty"):
         harness.execute(data, str(tmp_path), **FAST)
+
+
+def test_the_workers_are_found_though_the_driver_has_put_their_number_in_the_place_of_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = TrainingOptions(strategy="multi_worker_mirrored", workers=("host2:7077",))
+    properties = execution_properties.to_properties(options)
+    node = pipeline_pb2.PipelineNode()
+    node.parameters.parameters["workers"].field_value.string_value = properties["workers"]
+    train_on_hosts = mock.Mock(return_value={"replicas": 2})
+    monkeypatch.setattr(executor, "train_on_hosts", train_on_hosts)
+    examples = harness.artifact(harness.standard_artifacts.Examples, "examples")
+    examples.split_names = '["train"]'
+    graph = harness.artifact(harness.standard_artifacts.TransformGraph, "graph")
+    model = harness.artifact(harness.standard_artifacts.Model, "model")
+    logs = harness.artifact(harness.standard_artifacts.ModelRun, "model_run")
+
+    executor.Executor(executor.Executor.Context(pipeline_node=node)).Do(
+        {"examples": [examples], "transform_graph": [graph]},
+        {"model": [model], "model_run": [logs]},
+        {**properties, "workers": "1", "train_splits": '["train"]', "text_feature": "text"},
+    )
+
+    assert train_on_hosts.call_args.args[0].options == options
+    assert model.get_int_custom_property("replicas") == 2

@@ -5,6 +5,8 @@ import pytest
 
 from components.embedding_trainer.options import TrainingOptions
 
+_SEVERAL = {"strategy": "multi_worker_mirrored"}
+
 
 @pytest.mark.parametrize(
     ("option", "message"),
@@ -22,6 +24,13 @@ from components.embedding_trainer.options import TrainingOptions
         ({"validation_fraction": -0.1}, "validation_fraction\n.*greater than or equal to 0"),
         ({"validation_fraction": 1.0}, "validation_fraction\n.*less than 1"),
         ({"early_stopping_patience": -1}, "early_stopping_patience\n.*greater than or equal to 0"),
+        (
+            {"strategy": "multi_worker_mirrored"},
+            r"workers is \[\]; expected 'mul",
+        ),
+        ({"workers": ["host2:7077"]}, r"strategy is 'auto' and workers is \['host2:7077'\]"),
+        ({**_SEVERAL, "workers": ["host2:7077", "host2:7077"]}, "expected each host once"),
+        ({**_SEVERAL, "workers": ["host2"]}, r"workers.*\n.*should match pattern"),
         ({"strategy": "miror"}, "strategy\n.*'auto', 'one_device', 'mirrored'.*'miror'"),
         ({"validation_fraction": 0.0}, "early_stopping_patience is 1 but validation_fraction is 0"),
     ],
@@ -65,6 +74,7 @@ def test_the_defaults() -> None:
         "learning_rate": 0.003,
         "seed": 0,
         "strategy": "auto",
+        "workers": (),
         "max_sequence_length": 1024,
         "validation_fraction": 0.1,
         "early_stopping_patience": 1,

@@ -217,6 +217,14 @@ def test_the_image_and_the_entrypoint(plain: str) -> None:
         ),
         (
             IMAGE,
+            {
+                "training__strategy": "multi_worker_mirrored",
+                "training__workers": "['host2:7077']",
+            },
+            "training.workers: a step on a cluster cannot train with workers",
+        ),
+        (
+            IMAGE,
             {"kubeflow__publish_dir": "/data/published", "kubeflow__volumes": VOLUME},
             "kubeflow.publish_dir: '/data/published' is on none of kubeflow.volumes",
         ),

@@ -1,0 +1,294 @@
+"""Trains for a chief on another host: ``python -m components.embedding_trainer.worker HOST:PORT``.
+
+::
+
+    chief                                   worker
+      {identity, job}              ──────▶    the same code and versions? are the files seen?
+                                   ◀──────  {port} for TensorFlow, {refused} or {busy}
+      {cluster, index}             ──────▶    starts a child, which trains
+                                   ◀──────  {error, victim} if the child fails
+      closes the connection        ──────▶    kills the child
+
+A JSON object a line over TCP. The connection is the lifeline of both sides: whoever loses it kills
+its child. Nobody is authenticated and nothing is encrypted, so that the network must be trusted;
+what a chief can ask for is a `Job`, which names directories but no code. This process does not load
+TensorFlow, so that it survives what happens to the training.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import queue
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pydantic
+from pydantic.dataclasses import dataclass
+
+from components.code_digest import source_digest
+from components.embedding_trainer import child
+from components.embedding_trainer.job import Job
+
+Message = dict[str, Any]
+# Messages with the name of where they come from.
+Messages = queue.SimpleQueue[tuple[str, Message]]
+
+_PACKAGES = ("tensorflow", "keras", "tensorflow-transform", "numpy", "scipy", "scikit-learn")
+# A host that is gone is noticed in 20 s: after 5 + 3 * 5 s where nothing is sent, after 20,000 ms
+# where what was sent is not acknowledged.
+_LIFELINE = {
+    "TCP_KEEPIDLE": 5,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 20_000,
+}
+
+
+@dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid"))
+class Place:
+    """A host's place in TensorFlow's cluster.
+
+    Attributes:
+        cluster: HOST:PORT of each host; the chief's first.
+        index: Which of them the host is.
+    """
+
+    cluster: list[str]
+    index: int
+
+
+class Connection:
+    """A TCP connection that carries a JSON object a line, and notices when the other host is gone.
+
+    Attributes:
+        socket: The socket.
+        lines: What the other side sends.
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.lines = connected.makefile(encoding="utf-8")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _LIFELINE.items():
+            if hasattr(socket, option):  # macOS lacks some.
+                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+    def send(self, message: Message) -> None:
+        """Sends a message."""
+        self.socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self) -> Message:
+        """Returns the next message.
+
+        Raises:
+            OSError: The connection is closed or lost.
+            ValueError: What was received is no JSON object.
+        """
+        line = self.lines.readline()
+        if not line:
+            raise ConnectionError("the connection was closed")
+        message = json.loads(line)
+        if not isinstance(message, dict):
+            raise ValueError(f"expected a JSON object, found {line!r:.80}")
+        return message
+
+    def close(self) -> None:
+        """Closes the connection, also for a thread that reads from it."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def identity() -> dict[str, str]:
+    """Returns what must be the same on all hosts: the code's digest and versions, by name."""
+    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    code = source_digest("components.embedding_trainer.executor")
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"code": code, "python": python, **versions}
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def training_child(job: Job, place: Place) -> Iterator[subprocess.Popen[str]]:
+    """Trains in a child process, for a ``with`` block, at whose end the child is killed.
+
+    Killed, because SIGTERM does not end a process that waits for its cluster.
+
+    Args:
+        job: What to train.
+        place: This host's place in the cluster.
+
+    Yields:
+        The process; see `child` for what it writes.
+    """
+    task = {"type": "worker", "index": place.index}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "TF_CONFIG": json.dumps({"cluster": {"worker": place.cluster}, "task": task}),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", child.__name__],
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdin
+            process.stdin.write(pydantic.TypeAdapter(Job).dump_json(job).decode() + "\n")
+            process.stdin.flush()
+            yield process
+        finally:
+            process.kill()
+
+
+def child_messages(process: subprocess.Popen[str]) -> Iterator[Message]:
+    """Yields what a child writes, and an error when it has ended, which it does not by itself."""
+    assert process.stdout
+    for line in process.stdout:
+        if line.endswith("\n"):  # Else it was killed while it wrote.
+            yield json.loads(line)
+    code = process.wait()
+    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with the exit code {code}"
+    # TensorFlow aborts a process whose cluster has failed.
+    yield {"error": f"the training process was ended {how}", "victim": code == -signal.SIGABRT}
+
+
+def connection_messages(connection: Connection) -> Iterator[Message]:
+    """Yields what the other host sends, and an error when the connection ends."""
+    with contextlib.suppress(OSError, ValueError):
+        while True:
+            yield connection.receive()
+    yield {"error": "the connection was lost", "victim": False}
+
+
+def gather(sources: dict[str, Iterator[Message]]) -> Messages:
+    """Returns a queue of what several sources yield, each with the source's name."""
+    messages: Messages = queue.SimpleQueue()
+
+    def read(name: str, source: Iterator[Message]) -> None:
+        for message in source:
+            messages.put((name, message))
+
+    for name, source in sources.items():
+        threading.Thread(target=read, args=(name, source), daemon=True).start()
+    return messages
+
+
+def serve(connection: Connection, training: threading.Lock) -> None:
+    """Answers a chief, and trains for it until it closes the connection.
+
+    Args:
+        connection: The chief's.
+        training: Held while a training runs here.
+    """
+    request = connection.receive()
+    if reason := _differences(request.get("identity")):
+        connection.send({"refused": reason})
+        return
+    job = pydantic.TypeAdapter(Job).validate_python(request.get("job"))
+    if unseen := _unseen(job):
+        connection.send({"refused": f"does not see {', '.join(unseen)}"})
+        return
+    if not training.acquire(blocking=False):
+        connection.send({"busy": "trains for another chief"})
+        return
+    try:
+        connection.send({"port": free_port()})
+        place = pydantic.TypeAdapter(Place).validate_python(connection.receive())
+        with training_child(job, place) as process:
+            _follow(process, connection)
+    finally:
+        training.release()
+
+
+def _follow(process: subprocess.Popen[str], connection: Connection) -> None:
+    """Returns when the chief is gone."""
+    sources = {"child": child_messages(process), "chief": connection_messages(connection)}
+    messages = gather(sources)
+    while True:
+        name, message = messages.get()
+        if name == "chief":
+            return
+        if "error" in message:
+            print(message["error"], file=sys.stderr, flush=True)
+            connection.send(message)
+
+
+def _differences(theirs: Any) -> str:
+    if not isinstance(theirs, dict):
+        return "expected an identity"
+    return ", ".join(
+        f"has {name} {mine} where the chief has {theirs.get(name)}"
+        for name, mine in identity().items()
+        if mine != theirs.get(name)
+    )
+
+
+def _unseen(job: Job) -> list[str]:
+    directories = [*job.examples, job.transform_graph, job.base_model, job.logs]
+    return [
+        directory
+        for directory in directories
+        if directory and "://" not in directory and not os.path.isdir(directory)
+    ]
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Listens for chiefs, and answers each in a thread of its own."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.training = threading.Lock()
+        super().__init__(address, _Handler)
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    server: Server
+
+    def handle(self) -> None:
+        connection = Connection(self.request)
+        try:
+            serve(connection, self.server.training)
+        except (OSError, ValueError) as error:
+            print(f"{self.client_address[0]}: {error}", file=sys.stderr, flush=True)
+        finally:
+            connection.close()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Waits for chiefs.
+
+    Args:
+        arguments: HOST:PORT to listen on.
+
+    Raises:
+        SystemExit: The argument is something else.
+    """
+    host, _, port = "".join(arguments).rpartition(":")
+    if not host or not port.isdigit():
+        sys.exit("Usage: python -m components.embedding_trainer.worker HOST:PORT")
+    with Server((host, int(port))) as server:
+        print(f"Waiting for a chief on {host}:{port}", flush=True)
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

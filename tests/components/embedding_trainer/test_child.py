@@ -1,0 +1,35 @@
+import os
+import subprocess
+import sys
+
+import pydantic
+import pytest
+
+from components.embedding_trainer import child
+from components.embedding_trainer.job import Job
+from components.embedding_trainer.options import TrainingOptions
+
+JOB = Job([], "", [], None, "text", TrainingOptions(), "", "")
+
+
+@pytest.fixture
+def process():
+    with subprocess.Popen(
+        [sys.executable, "-m", child.__name__],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdin
+            process.stdin.write(pydantic.TypeAdapter(Job).dump_json(JOB) + b"\n")
+            process.stdin.flush()
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_child_ends_with_its_parent(process):
+    process.stdin.close()
+    assert process.wait(30) == 1
+    assert process.stdout.read() == b""

@@ -1,0 +1,240 @@
+"""A chief and its workers in one process, with children that do not load TensorFlow."""
+
+import contextlib
+import importlib.metadata
+import json
+import logging
+import pathlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from components.embedding_trainer import cluster, worker
+from components.embedding_trainer.cluster import train_on_hosts
+from components.embedding_trainer.job import Job
+from components.embedding_trainer.options import TrainingOptions
+
+from . import acting_child
+
+
+@pytest.fixture(autouse=True)
+def children(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "child", acting_child)
+
+
+@contextlib.contextmanager
+def _worker() -> Iterator[str]:
+    with worker.Server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """The address of a worker."""
+    with _worker() as address:
+        yield address
+
+
+@pytest.fixture
+def other() -> Iterator[str]:
+    """The address of another worker."""
+    with _worker() as address:
+        yield address
+
+
+def _job(directory: pathlib.Path, workers: list[str], *acts: str) -> Job:
+    """A job in which each host's child, the chief's first, acts in its way."""
+    return Job(
+        examples=[str(directory)],
+        transform_graph=str(directory),
+        class_names=[],
+        base_model=None,
+        text_feature=json.dumps(acts),
+        options=TrainingOptions(strategy="multi_worker_mirrored", workers=tuple(workers)),
+        model=str(directory / "model"),
+        logs=str(directory),
+    )
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def _require_no_children(directory: pathlib.Path) -> None:
+    pids = [int(path.read_text()) for path in directory.glob("*.pid")]
+    assert pids
+    deadline = time.monotonic() + 10
+    while any(map(_is_running, pids)):
+        assert time.monotonic() < deadline, "A child is left."
+        time.sleep(0.05)
+
+
+def _free_address() -> str:
+    return f"127.0.0.1:{worker.free_port()}"
+
+
+def test_what_the_chief_logs_and_records_comes_back(
+    address: str, other: str, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "components")
+    job = _job(tmp_path, [address, other], "train", "join", "join")
+    properties = train_on_hosts(job)
+    place = json.loads(str(properties.pop("cluster")))
+    assert properties == {"epochs_run": 1, "accuracy": 0.5}
+    assert place["task"] == {"type": "worker", "index": 0}
+    ports = [host.removeprefix("127.0.0.1:") for host in place["cluster"]["worker"]]
+    assert len(set(ports)) == 3
+    assert not {address.partition(":")[2], other.partition(":")[2]} & set(ports)
+    assert caplog.messages == ["Epoch 1/1"]
+    _require_no_children(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("acts", "culprit"),
+    [
+        (("join", "die", "join"), "{0}: the training process was ended by SIGKILL"),
+        (("die", "join", "join"), "this host: the training process was ended by SIGKILL"),
+        (("suffer", "suffer", "die"), "{1}: the training process was ended by SIGKILL"),
+        (("suffer", "fail here", "suffer"), "{0}: ValueError: fail here"),
+        (("suffer task:2 heartbeat timeout", "join", "join"), "{1}: stopped answering"),
+        (("suffer", "abort", "join"), "{1}: stopped answering"),
+        (("join", "suffer", "suffer"), "this host: stopped answering"),
+    ],
+)
+def test_the_host_that_failed_is_named_and_not_its_victims(
+    acts: tuple[str, ...],
+    culprit: str,
+    address: str,
+    other: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "_CAUSE", 1)
+    with pytest.raises(RuntimeError) as failure:
+        train_on_hosts(_job(tmp_path, [address, other], *acts))
+    assert str(failure.value) == culprit.format(address, other)
+    _require_no_children(tmp_path)
+    assert train_on_hosts(_job(tmp_path, [address, other], "train", "join", "join"))
+
+
+def test_hosts_that_do_not_join_each_other_are_not_waited_for_without_end(
+    address: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_JOIN", 1)
+    with pytest.raises(RuntimeError, match=r"did not join each other within 1 s: this host, 127"):
+        train_on_hosts(_job(tmp_path, [address], "wait", "wait"))
+    _require_no_children(tmp_path)
+
+
+def test_a_missing_worker_is_a_sentence_with_the_command_to_start_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_ANSWER", 1)
+    address = _free_address()
+    with pytest.raises(RuntimeError) as failure:
+        train_on_hosts(_job(tmp_path, [address], "train", "join"))
+    assert str(failure.value) == (
+        f"The worker {address} does not answer: [Errno 111] Connection refused. "
+        f"Start it there: python -m components.embedding_trainer.worker {address}."
+    )
+
+
+def test_a_worker_that_hangs_is_a_missing_one(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_ANSWER", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RuntimeError, match=f"{address} does not answer: timed out. Start it"):
+            train_on_hosts(_job(tmp_path, [address], "train", "join"))
+
+
+def test_a_second_chief_waits_for_the_first_and_not_without_end(
+    address: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_ANSWER", 1)
+    job = _job(tmp_path, [address], "train", "join")
+    first = _request(address, job)
+    with pytest.raises(RuntimeError, match=f"The worker {address} trains for another chief"):
+        train_on_hosts(job)
+    monkeypatch.setattr(cluster, "_ANSWER", 30)
+    threading.Timer(1, first.close).start()
+    assert train_on_hosts(job)["epochs_run"] == 1
+
+
+def _request(address: str, job: Job) -> worker.Connection:
+    """Connects to a worker as a chief does, and has it ready to start a child."""
+    connection, port = cluster._engage(address, cluster._request(job), time.monotonic() + 10)
+    assert port
+    return connection
+
+
+def test_the_child_of_a_chief_that_is_gone_is_killed(address: str, tmp_path: pathlib.Path) -> None:
+    connection = _request(address, _job(tmp_path, [address], "train", "join"))
+    connection.send({"cluster": ["127.0.0.1:1", "127.0.0.1:2"], "index": 1})
+    pid = tmp_path / "1.pid"
+    while not (pid.exists() and pid.read_text()):
+        time.sleep(0.05)
+    assert _is_running(int(pid.read_text()))
+    connection.close()
+    _require_no_children(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["code", "tensorflow"])
+def test_another_version_is_refused_by_name(
+    name: str, address: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = cluster._request(_job(tmp_path, [address], "train", "join"))
+    mine = request["identity"][name]
+    monkeypatch.setitem(request["identity"], name, "another")
+    refusal = f"{address} has {name} {mine} where the chief has another"
+    with pytest.raises(RuntimeError, match=refusal):
+        cluster._engage(address, request, time.monotonic())
+
+
+def test_the_identity_has_the_versions_that_are_installed() -> None:
+    assert worker.identity()["tensorflow"] == importlib.metadata.version("tensorflow")
+
+
+def test_a_directory_that_the_worker_does_not_see_is_named(
+    address: str, tmp_path: pathlib.Path
+) -> None:
+    job = _job(tmp_path / "not shared", [address], "train", "join")
+    with pytest.raises(RuntimeError, match=f"{address} does not see {tmp_path / 'not shared'}"):
+        train_on_hosts(job)
+
+
+def test_what_is_no_job_is_not_done_and_the_worker_stays(
+    address: str, tmp_path: pathlib.Path
+) -> None:
+    host, _, port = address.partition(":")
+    request = cluster._request(_job(tmp_path, [address], "train", "join"))
+    request["job"]["module"] = "os"
+    for line in (b"GET / HTTP/1.1", b"[]", b"{}", json.dumps(request).encode()):
+        with socket.create_connection((host, int(port))) as connected:
+            connected.sendall(line + b"\n")
+            assert b"port" not in connected.makefile("rb").read()
+    assert not list(tmp_path.iterdir())
+    assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
+
+
+def test_the_lifeline_is_kept_alive(address: str, tmp_path: pathlib.Path) -> None:
+    connection = _request(address, _job(tmp_path, [address], "train", "join"))
+    assert connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+    connection.close()
+
+
+@pytest.mark.parametrize("argument", ["", "7077", "host2:", "host2:x"])
+def test_the_worker_asks_for_an_address(argument: str) -> None:
+    with pytest.raises(SystemExit, match="Usage"):
+        worker.main([argument])
