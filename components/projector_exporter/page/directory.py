@@ -1,12 +1,16 @@
 """Makes the map of a projector directory, whoever wrote it."""
 
+import json
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from components.projector_directory.contents import Contents, read_contents
 from components.projector_directory.metadata import is_js_number, js_number
 from components.projector_exporter.page.document import MAX_ROWS, make_page
+from components.projector_exporter.page.quality import quality_line
 from components.projector_exporter.points import Coloring, Column, Points
 from components.vectors.layouts import Layout, compute_layouts
 from components.vectors.regions import find_regions
@@ -41,8 +45,16 @@ def make_page_of(directory: str) -> bytes:
         layouts = [*compute_layouts(points.vectors, ["pca", "tsne"], rows).values()]
     last = layouts[-1]
     regions = find_regions(last.positions[:, :2], points.vectors[last.rows])
-    facts = {"Directory": directory, "Tensor": contents.name}
+    facts = {"Directory": directory, "Tensor": contents.name, **_quality_of(directory)}
     return make_page(points, layouts, regions, facts, text_of=bytes.decode)
+
+
+def _quality_of(directory: str) -> dict[str, str]:
+    path = os.path.join(directory, "quality.json")
+    if not tf.io.gfile.exists(path):
+        return {}
+    with tf.io.gfile.GFile(path) as file:
+        return {"Quality": quality_line(json.load(file))}
 
 
 def _column(cells: Sequence[str]) -> Column:

@@ -43,6 +43,13 @@ def test_what_has_no_bookmark_is_laid_out(tmp_path: pathlib.Path) -> None:
     assert len(unpack(data["layouts"][1]["positions"])) == 2 * ROWS
 
 
+def test_the_quality_beside_the_files_is_told(tmp_path: pathlib.Path) -> None:
+    write_export(tmp_path / "1", TOKENS, MATRIX)
+    (tmp_path / "1" / "quality.json").write_text('{"tsne_trustworthiness": 0.93}')
+    page = make_page_of(str(tmp_path / "1")).decode()
+    assert "<dt>Quality</dt><dd>trustworthiness of t-SNE 0.93</dd>" in page
+
+
 def test_labels_and_cells_are_those_of_the_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "tensors.tsv").write_text("1\t2\t3\n4\t5\t7\n0\t0\t1\n")
     (tmp_path / "metadata.tsv").write_text("n\tword\tkind\n1.5\ta\\b\tx\n2\t\u202eb\ty\n3\tc\tx\n")
