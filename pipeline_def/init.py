@@ -76,9 +76,10 @@ def main(arguments: list[str]) -> None:
     print(f"Rows:    {count.total():,}")
     print(f"Text:    {dataset.get('text_feature', 'the files of the subdirectories')}")
     print(f"Label:   {dataset.get('label_feature', 'the subdirectories')}: {classes}{more}")
-    for key in ("encoding", "delimiter", "quote_char", "column_names"):
-        if key in dataset:
-            print(f"{key}: {dataset[key]!r}")
+    options = ("encoding", "delimiter", "quote_char", "column_names")
+    guessed = ", ".join(f"{key} {dataset[key]!r}" for key in options if key in dataset)
+    if guessed:
+        print(f"Read as: {guessed}")
     print(f"Splits:  train on {dataset.get('train', 'train')}, ", end="")
     print(f"evaluate on {dataset.get('eval', 'eval')}")
     print(f"Wrote {target}. Look through it, then call: PIPELINE_CONFIG={target} make run")
@@ -168,9 +169,9 @@ def _sample_csv(text: str, usual: str, options: dict[str, Any]) -> _Table:
         options = {**options, "delimiter": delimiter}
     if quote_char != '"':
         options = {**options, "quote_char": quote_char}
-    header = [name.strip() for name in table[0]]
+    header = table[0]
     named = len(set(header)) == len(header) and not any(
-        name in ("", *values) or len(name) > _LONGEST_NAME or _is_number(name)
+        name.strip() in ("", *values) or len(name) > _LONGEST_NAME or _is_number(name)
         for name, values in zip(header, zip(*table[1:], strict=False), strict=False)
     )
     if named:
@@ -217,7 +218,8 @@ def _text_and_label(path: pathlib.Path, rows: Mapping[str, list[str]]) -> tuple[
 
     def likeliness(name: str) -> tuple[bool, bool, int]:
         # The first rows of a sorted file may have one label, but so has a column that never varies.
-        return name.lower() in _USUAL_LABELS, classes[name] > 1, -classes[name]
+        usual = name.split("/")[-1].strip().lower() in _USUAL_LABELS
+        return usual, classes[name] > 1, -classes[name]
 
     return text, max(classes, key=likeliness)
 
@@ -236,7 +238,7 @@ def _is_number(text: str) -> bool:
 
 def _write(name: str, dataset: Mapping[str, Any], majority: float) -> str:
     content = {"name": name, "dataset": dict(dataset)}
-    minimum = round(majority + (1 - majority) / 4, 2)
+    minimum = round(majority + (1 - majority) / 4, 4)  # Of 99:1, 0.99 would be no bound.
     return (
         f"{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}\n"
         f"evaluation:\n"

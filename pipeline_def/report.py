@@ -117,7 +117,7 @@ def describe_scores(scores: Scores, names: Sequence[str], split: str, limit: int
         f"Majority:    {scores.majority_share:.4f}, by naming {majority!r} every time",
         f"Balanced:    {scores.balanced_accuracy:.4f}, the mean recall of {lowest}{more}",
     ]
-    if scores.accuracy <= scores.majority_share:
+    if scores.accuracy < scores.majority_share + 1e-6:  # Keras computes the accuracy in float32.
         lines.append(
             f"Warning:     the model is no better than naming {majority!r} every time. Set "
             "evaluation.min_balanced_accuracy to refuse such a model."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.projector_directory.metadata import escape
+from components.projector_directory.metadata import MAX_COLORED_TEXTS, escape
 from components.projector_exporter.points import Coloring, Column, Points
 from components.text.features import FIRST_TOKEN_ID
 
@@ -58,7 +58,9 @@ def word_points(
         coloring = Coloring(f"log odds of {labels[1]}", log_odds, diverging=True)
     else:
         coloring = Coloring("class", [labels[index] for index in predicted])
-    return Points("embedding", vectors, columns, coloring, color_by="strength")
+    # The strength of one of several classes does not say which one.
+    color_by = "class" if 2 < len(labels) <= MAX_COLORED_TEXTS else "strength"
+    return Points("embedding", vectors, columns, coloring, color_by)
 
 
 def _norms(vectors: np.ndarray) -> np.ndarray:

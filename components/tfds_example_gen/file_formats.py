@@ -5,15 +5,18 @@ Neither this module nor `files` imports TensorFlow, unless a path is in an objec
 
 import codecs
 import contextlib
+import csv as stdlib_csv
 import dataclasses
 import difflib
 import gzip
 import io
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, cast
 
+import pyarrow
 from etils import epath
 from pyarrow import csv, parquet
 
@@ -59,12 +62,26 @@ def column_names(path: epath.Path, columns: Columns) -> list[str]:
     Raises:
         FileError: The file cannot be read.
     """
+    if suffix(path) in _DELIMITERS and columns.column_names:
+        return list(columns.column_names)
     with _opened(path, columns.encoding) as file:
         if suffix(path) == ".parquet":
             return list(parquet.ParquetFile(file).schema_arrow.names)
         if suffix(path) in _DELIMITERS:
-            return list(_open_csv(path, file, columns).schema.names)
+            return _header(path, file, columns)
     return []
+
+
+def _header(path: epath.Path, file: IO[bytes], columns: Columns) -> list[str]:
+    # Not by Arrow, which would read a whole block.
+    lines = io.TextIOWrapper(file, _without_mark(columns.encoding), newline="")
+    reader = stdlib_csv.reader(
+        lines, delimiter=_delimiter(path, columns), quotechar=columns.quote_char
+    )
+    header = next(filter(None, reader), None)
+    if header is None:
+        raise FileError(f"{path}: the file is empty; expected at least one row.")
+    return header
 
 
 def rows(path: epath.Path, columns: Columns) -> Iterator[tuple[str, str]]:
@@ -123,7 +140,8 @@ def _opened(path: epath.Path, encoding: str) -> Iterator[IO[bytes]]:
             f"{path}, line {_undecodable_line(path, encoding)}: not in the encoding {encoding!r} "
             f"({error.reason}). Set `encoding` to that of the file."
         ) from error
-    except (ValueError, OSError, EOFError, LookupError) as error:  # Arrow's errors are among them.
+    # Arrow's errors are among these.
+    except (ValueError, OSError, EOFError, LookupError, stdlib_csv.Error) as error:
         message = str(error)
         if "straddles two block boundaries" in message:
             message = f"a row is larger than {_BLOCK_BYTES:,} bytes; is a quoted value not closed?"
@@ -137,17 +155,20 @@ def _csv_rows(
 ) -> Iterator[tuple[int, str, str]]:
     _require(path, column_names(path, columns), columns)
     row = 1 if columns.column_names else 2  # As Arrow's errors count them: the header is row 1.
-    for batch in _open_csv(path, file, columns, [columns.text, columns.label]):
+    for batch in _open_csv(path, file, columns):
         for text, label in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             yield row, text, label
             row += 1
 
 
-def _open_csv(
-    path: epath.Path, file: IO[bytes], columns: Columns, wanted: Sequence[str] = ()
-) -> csv.CSVStreamingReader:
+def _open_csv(path: epath.Path, file: IO[bytes], columns: Columns) -> csv.CSVStreamingReader:
+    wanted = [columns.text, columns.label]
+    # Arrow reads ahead in a thread. While that reads a Python file, a process that ends, because a
+    # row was refused, is aborted; so files of this machine are opened by Arrow.
+    source = file if "://" in os.fspath(path) else os.fspath(path)
+    compression = "gzip" if path.suffix.lower() == ".gz" and source is not file else None
     return csv.open_csv(
-        file,
+        pyarrow.input_stream(source, compression=compression),
         # Arrow numbers rows in its errors only when it does not use threads.
         read_options=csv.ReadOptions(
             use_threads=False,
@@ -156,14 +177,18 @@ def _open_csv(
             column_names=list(columns.column_names) or None,
         ),
         parse_options=csv.ParseOptions(
-            delimiter=columns.delimiter or _DELIMITERS[suffix(path)],
+            delimiter=_delimiter(path, columns),
             quote_char=columns.quote_char,
             newlines_in_values=True,
         ),
         convert_options=csv.ConvertOptions(
-            include_columns=list(wanted), column_types=dict.fromkeys(wanted, "string")
+            include_columns=wanted, column_types=dict.fromkeys(wanted, "string")
         ),
     )
+
+
+def _delimiter(path: epath.Path, columns: Columns) -> str:
+    return columns.delimiter or _DELIMITERS[suffix(path)]
 
 
 def _parquet_rows(

@@ -140,7 +140,8 @@ def _sources(pattern: str) -> list[tuple[epath.Path, str | None]]:
         texts = [(path, label.name) for label in classes for path in _visible(label)]
         if not texts:
             raise FileError(
-                f"{place}: expected a subdirectory with text files for each class, found none."
+                f"{place}: expected a subdirectory with text files for each class, found none. "
+                "Name CSV files and the like by a pattern, such as 'DIRECTORY/*.csv'."
             )
         return texts
     paths = [place] if place.exists() else sorted(place.parent.glob(place.name))

@@ -38,8 +38,8 @@ def load(
         A builder that reads the prepared files and does not need the dataset's code.
 
     Raises:
-        ValueError: The dataset is unknown, its files cannot be loaded, or `data_dir` is a URI that
-            TensorFlow cannot read.
+        ValueError: The dataset is unknown, its files cannot be loaded, its code gives no example of
+            a split, or `data_dir` is a URI that TensorFlow cannot read.
         FileNotFoundError: The dataset is not prepared and cannot be prepared here.
     """
     match = _NAME.fullmatch(dataset)
@@ -149,6 +149,11 @@ def _prepare(builder: tfds.core.DatasetBuilder, root: Any, builder_module: str |
     except (OSError, tfds.download.DownloadError) as error:
         message = _how_to_prepare(builder, root, builder_module, str(error))
         raise FileNotFoundError(message) from error
+    except AssertionError as error:  # TFDS's "No examples were yielded."
+        raise ValueError(
+            f"Dataset {builder.name}: a split is empty ({error}); expected at least one example of "
+            "each split from the dataset's code."
+        ) from error
 
 
 def _how_to_prepare(

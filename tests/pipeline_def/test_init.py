@@ -50,6 +50,7 @@ def test_a_csv_file_is_split_and_its_columns_are_found(directory, capsys):
     ("name", "content", "options"),
     [
         ("a.tsv", csv_of("label\ttext", delimiter="\t").encode(), {}),
+        ("a.csv", csv_of("n , text").replace("good", "good ").encode(), {}),
         ("a.csv", csv_of("label;text", delimiter=";").encode(), {"delimiter": ";"}),
         (
             "a.csv",
@@ -75,11 +76,23 @@ def test_the_form_of_a_file_is_found(name, content, options):
     dataset = configured(name)
     found = {key: getattr(dataset, key) for key in options}
     assert found == options
-    assert dataset.text_feature in ("text", "column_2")
+    assert dataset.text_feature in ("text", " text", "column_2")
+
+
+def test_the_bound_is_above_the_share_of_the_most_frequent_class():
+    rows = [(f"text {number}", "good" if number else "bad") for number in range(100)]
+    pathlib.Path("a.csv").write_text(csv_of("label,text", rows))
+    configured("a.csv")
+    content = pathlib.Path("a.yaml").read_text()
+    assert "reach 0.990" in content
+    assert "min_accuracy: 0.9925" in content
 
 
 def test_fields_in_objects_of_json_lines_are_found():
-    records = [{"review": {"text": text, "label": label}} for text, label in ROWS]
+    records = [
+        {"user": {"country": "df"[number % 2]}, "review": {"text": text, "label": label}}
+        for number, (text, label) in enumerate(ROWS)
+    ]
     pathlib.Path("a.jsonl").write_text("\n".join(map(json.dumps, records)))
     dataset = configured("a.jsonl")
     assert (dataset.text_feature, dataset.label_feature) == ("review/text", "review/label")

@@ -9,6 +9,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tfx.proto.orchestration import pipeline_pb2
 
 from components import execution_properties
@@ -103,6 +104,9 @@ def test_what_was_trained_is_recorded(three_classes: str, tmp_path: pathlib.Path
     )
     assert probabilities.shape == (3, 4)
     assert probabilities.argmax(axis=1).tolist() == [0, 1, 2]
+    serve = tf.saved_model.load(harness.serving_directory(model)).signatures["serve_text"]
+    served = serve(text=tf.constant(["poor film"]))["class_names"].numpy()
+    assert [name.decode() for name in served[0]] == names
     weights = harness.weights(model)
     assert weights["embedding"].shape[1] == 3
     assert weights["hidden_kernel"].shape == (3, 5)

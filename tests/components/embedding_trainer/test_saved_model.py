@@ -1,7 +1,4 @@
-import json
 import pathlib
-import subprocess
-import sys
 from typing import Any
 
 import keras
@@ -78,22 +75,6 @@ def test_text_is_answered_with_names_and_the_share_of_unknown_words(
 
     assert served["class_names"].numpy().tolist() == [names] * len(texts)
     assert served["unknown_words"].numpy().tolist() == [0, 0.5, 1, 1]
-
-
-def test_the_model_is_loaded_by_tensorflow_alone(two_classes: str, tmp_path: pathlib.Path) -> None:
-    directory = _save(_build(two_classes), two_classes, tmp_path / "model")
-    program = """
-import sys
-sys.modules.update(dict.fromkeys(["components", "tensorflow_text", "tensorflow_transform"]))
-import tensorflow as tf
-serve = tf.saved_model.load(sys.argv[1]).signatures["serve_text"]
-print(serve(text=tf.constant(["a good film"]))["probabilities"].numpy().tolist())
-"""
-    command = [sys.executable, "-I", "-c", program, directory]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    served = json.loads(printed.splitlines()[-1])
-    np.testing.assert_allclose(served, harness.serve(directory, ["a good film"]), rtol=1e-6)
 
 
 def test_tokens_after_the_longest_sequence_are_not_read(

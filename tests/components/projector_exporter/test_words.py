@@ -114,6 +114,16 @@ def test_three_classes_have_three_probabilities_and_a_margin() -> None:
     assert columns["strength"][99] == "1 ±".encode()
 
 
+@pytest.mark.parametrize(
+    ("classes", "color_by"), [(2, "strength"), (3, "class"), (50, "class"), (51, "strength")]
+)
+def test_tensorboard_colors_by_class_from_three_classes_on(classes: int, color_by: str) -> None:
+    probabilities = np.full((9, classes), 1 / classes, np.float32)
+    tokens = [b"w%d" % row for row in range(9)]
+    points = word_points(tokens, np.ones((9, 3), np.float32), probabilities=probabilities)
+    assert points.color_by == color_by
+
+
 def test_more_than_ten_classes_have_no_probability_columns() -> None:
     generator = np.random.default_rng(0)
     columns = _columns(30, generator.dirichlet(np.ones(11), size=30), [])

@@ -81,6 +81,27 @@ def test_dataset_of_ones_own_is_prepared_from_its_module(prepare, tmp_path, monk
     assert "market_reviews_module" in sys.modules
 
 
+def test_an_empty_split_is_called_that(prepare, tmp_path, monkeypatch):
+    del prepare
+    (tmp_path / "no_reviews_module.py").write_text(
+        textwrap.dedent(
+            '''
+            from tests.components.tfds_example_gen.conftest import TinyPlain
+
+            class NoReviews(TinyPlain):
+                """Nothing."""
+
+                def _split_generators(self, dl_manager):
+                    return {"train": self._generate_examples(3), "test": iter(())}
+            '''
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ValueError, match=r"no_reviews: a split is empty .*expected at least one"):
+        prepared.load("no_reviews", str(tmp_path / "new"), "no_reviews_module")
+    assert not (tmp_path / "new" / "no_reviews" / "1.0.0").exists()
+
+
 def test_prepared_data_needs_no_network(prepare, monkeypatch):
     data_dir = str(prepare("tiny_plain"))
 
