@@ -7,17 +7,16 @@ the share of the variance in the first principal component.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from benchmarks import setting, training
-from components.embedding_trainer.initial_embedding import initialize_embedding
+from components.embedding_trainer.initial_embedding import initial_embedding
 from components.embedding_trainer.input_pipeline import count_classes
 from components.embedding_trainer.model import build_model
-from components.embedding_trainer.options import TrainingOptions
 from components.embedding_trainer.training import train
 from components.text.features import FIRST_TOKEN_ID, input_dim
 from components.text.vocabulary import read_vocabulary
@@ -46,13 +45,14 @@ def main() -> None:
         accuracies, embeddings = [], []
         for seed in (0, 1):
             options = dataclasses.replace(chosen.config.training, seed=seed, **changes)
-
-            def build(options: TrainingOptions = options) -> keras.Model:
-                rows = input_dim(len(vocabulary))
-                model = build_model(rows, options.embedding_dim, options.hidden_units, classes)
-                initialize_embedding(model, examples, len(vocabulary), options)
-                return model
-
+            build = functools.partial(
+                build_model,
+                input_dim(len(vocabulary)),
+                options.embedding_dim,
+                options.hidden_units,
+                classes,
+                initial_embedding(examples, len(vocabulary), options),
+            )
             outcome = train(build, examples, options, tf.distribute.get_strategy())
             assert outcome.validation is not None
             accuracies.append(outcome.validation.accuracy)

@@ -19,7 +19,7 @@ import tensorflow_transform as tft
 
 from benchmarks import pipeline, setting
 from components.embedding_trainer import saved_model
-from components.embedding_trainer.initial_embedding import initialize_embedding
+from components.embedding_trainer.initial_embedding import initial_embedding
 from components.embedding_trainer.input_pipeline import (
     Examples,
     count_classes,
@@ -52,11 +52,8 @@ def main() -> None:
         count_classes(examples.labels),
     )
 
-    def build_initial() -> keras.Model:
-        model = build()
-        initialize_embedding(model, examples, vocabulary_size, options)
-        return model
-
+    embedding = initial_embedding(examples, vocabulary_size, options)
+    build_initial = functools.partial(build, embedding=embedding)
     outcome = train(build_initial, examples, options, tf.distribute.get_strategy())
     seconds = time.monotonic() - start
     model = build()

@@ -23,9 +23,7 @@ class EmbeddingProjection(tfx.dsl.Artifact):
     * Custom properties:
        - `dataset`: Name and version of the model's training data; empty if unknown.
        - `rows_left_out`: Number of words that TensorBoard is not given.
-       - `neighbor_overlap`: Mean share of its 10 nearest neighbors that a word keeps against the
-         baseline model, 0 to 1; missing if nothing was compared.
-       - `neighbor_overlap_tokens`: Number of words whose neighbors were compared.
+       - Those of `quality.json`, see below.
        - `published`: Directory of the published copy; missing without one.
 
     * File structure:
@@ -38,6 +36,18 @@ class EmbeddingProjection(tfx.dsl.Artifact):
           - `bookmarks.json`: Precomputed layouts.
           - `projector_config.pbtxt`: The configuration that names these files.
           - `neighbors.tsv`: The nearest neighbors of the probe words.
+          - `quality.json`: An object of numbers; what is not known is missing:
+             - `first_component_share`: Share of the variance in the first principal component.
+             - `bootstrap_overlap`: Mean share of its 10 nearest neighbors that a word keeps, before
+               training by labels, when the training examples are drawn anew with replacement.
+             - `neighbor_overlap`: The same against the trained words of the baseline model.
+             - `neighbor_overlap_tokens`: Number of words whose neighbors were compared there.
+             - `tsne_trustworthiness`: Whether the 10 nearest words in the t-SNE are near in the
+               embedding; 1 if all are among the 10 nearest there.
+             - `similarity_pairs`, `similarity_pairs_found`: Number of word pairs in
+               `ExportOptions.similarity_pairs`, and of those with both words in the vocabulary.
+             - `similarity_rho`, `similarity_rho_low`, `similarity_rho_high`: Spearman's rank
+               correlation of their cosines with people's judgments, and its 95 % interval.
           - `map.html`: A map of the first 10,000 words to open in a browser, in one file.
           - `projection.png`: Its last layout as a picture.
           - `embedding.arrow`, `embedding.parquet`: All words with their vectors, if the options

@@ -165,6 +165,18 @@ def nearest(projection: Artifact, limit: int = 5) -> list[str]:
     return [f"{probe}: {', '.join(words[:limit])}" for probe, words in found.items()]
 
 
+def stability(projection: Artifact) -> str:
+    """Returns how far chance decides on neighbors, in words; empty if it was not measured.
+
+    Args:
+        projection: An EmbeddingProjection artifact.
+    """
+    if "bootstrap_overlap" not in projection.custom_properties:
+        return ""
+    share = projection.custom_properties["bootstrap_overlap"].double_value
+    return f"{round(10 * share)} of a word's ten neighbors stay when the texts are drawn anew"
+
+
 def _missed_bound(failure: Any) -> str:
     found = failure.metric_value.double_value.value
     threshold = failure.metric_threshold

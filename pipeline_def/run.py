@@ -76,9 +76,11 @@ def _run(pipeline: tfx.dsl.Pipeline, config: PipelineConfig, engine: str) -> Non
 def _summary(config: PipelineConfig, artifacts: dict[str, Artifact]) -> list[str]:
     evaluation, projection = artifacts["ModelEvaluation"], artifacts["EmbeddingProjection"]
     directory = projection_directory(projection)
+    stability = report.stability(projection)
     published = projection.custom_properties["published"].string_value
     return [
         *(f"Nearest to   {line}" for line in report.nearest(projection)),
+        *([f"Neighbors:   {stability}"] if stability else []),
         *report.describe_scores(
             report.scores(evaluation), report.class_names(artifacts["Model"]), config.dataset.eval
         ),

@@ -1,37 +1,38 @@
 """Computes the embedding that training starts from, out of the training examples themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-import keras
 import numpy as np
 
 from components.embedding_trainer.input_pipeline import Examples
-from components.embedding_trainer.model import named_variables
 from components.embedding_trainer.options import TrainingOptions
 from components.text.features import FIRST_TOKEN_ID, PADDING_ID, input_dim
 from components.vectors.cooccurrence import Texts, cooccurrence_vectors, count_cooccurrences
+from components.vectors.neighbors import overlap_at_k
 
 _BATCH = 1024
 
 
-def initialize_embedding(
-    model: keras.Model, examples: Examples, vocabulary_size: int, options: TrainingOptions
-) -> None:
-    """Gives a new model the embedding that `options.initial_embedding` chooses.
+def initial_embedding(
+    examples: Examples, vocabulary_size: int, options: TrainingOptions
+) -> np.ndarray | None:
+    """Computes the embedding that `options.initial_embedding` chooses.
 
     Args:
-        model: What `build_model` returned, with a random embedding.
         examples: The examples.
         vocabulary_size: Number of tokens in the vocabulary.
         options: How to train.
+
+    Returns:
+        float32 [input_dim, embedding_dim]; None for a random one.
     """
-    if options.initial_embedding == "cooccurrence":
-        start = cooccurrence_embedding(examples, vocabulary_size, options.embedding_dim)
-        named_variables(model)["embedding"].assign(start)
+    if options.initial_embedding == "random":
+        return None
+    return cooccurrence_embedding(examples, vocabulary_size, options.embedding_dim)
 
 
 def cooccurrence_embedding(
-    examples: Examples, vocabulary_size: int, embedding_dim: int
+    examples: Examples, vocabulary_size: int, embedding_dim: int, *, bootstrap: bool = False
 ) -> np.ndarray:
     """Computes an embedding in which words of similar contexts are near each other.
 
@@ -43,6 +44,7 @@ def cooccurrence_embedding(
         examples: The examples, of which those for validation are left out.
         vocabulary_size: Number of tokens in the vocabulary.
         embedding_dim: Columns of the embedding.
+        bootstrap: Whether to draw the examples anew with replacement.
 
     Returns:
         float32 [input_dim, embedding_dim], equal in every worker and for every order of the
@@ -50,8 +52,30 @@ def cooccurrence_embedding(
     """
     rows = input_dim(vocabulary_size)
     no_words = (PADDING_ID, FIRST_TOKEN_ID + vocabulary_size)
-    counts = count_cooccurrences(_training_texts(examples), rows, ignored=no_words)
+    counts = count_cooccurrences(_training_texts(examples), rows, no_words, bootstrap=bootstrap)
     return cooccurrence_vectors(counts, embedding_dim)
+
+
+def bootstrap_overlap(
+    start: np.ndarray, examples: Examples, vocabulary: Sequence[str]
+) -> float | None:
+    """Returns the share of its ten nearest neighbors that a word keeps in another sample of texts.
+
+    Neighbors of one embedding of a small corpus may be those of a few of its texts (Antoniak and
+    Mimno, "Evaluating the Stability of Embedding-based Word Similarities", TACL 2018).
+
+    Args:
+        start: What `cooccurrence_embedding` returned.
+        examples: The examples.
+        vocabulary: The vocabulary.
+
+    Returns:
+        The mean share, 0 to 1; None if there is nothing to compare.
+    """
+    again = cooccurrence_embedding(examples, len(vocabulary), start.shape[1], bootstrap=True)
+    tokens = [token.encode() for token in vocabulary]
+    words = slice(FIRST_TOKEN_ID, FIRST_TOKEN_ID + len(tokens))
+    return overlap_at_k((tokens, start[words]), (tokens, again[words])).share
 
 
 def _training_texts(examples: Examples) -> Iterator[Texts]:

@@ -1,6 +1,7 @@
 """The classifier: the mean of the embedded tokens, a dense layer, class logits."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from components.text.features import PADDING_ID
@@ -48,7 +49,13 @@ class MeanEmbedding(keras.layers.Embedding):
         return total / keras.ops.maximum(count, 1)
 
 
-def build_model(input_dim: int, embedding_dim: int, hidden_units: int, classes: int) -> keras.Model:
+def build_model(
+    input_dim: int,
+    embedding_dim: int,
+    hidden_units: int,
+    classes: int,
+    embedding: np.ndarray | None = None,
+) -> keras.Model:
     """Builds the classifier with random weights.
 
     Args:
@@ -56,6 +63,7 @@ def build_model(input_dim: int, embedding_dim: int, hidden_units: int, classes: 
         embedding_dim: Columns of the embedding.
         hidden_units: Units of the dense layer.
         classes: Number of classes, at least 2.
+        embedding: Initial embedding, float32 [input_dim, embedding_dim]; None for a random one.
 
     Returns:
         A model from token ids, int32 [batch, tokens], to logits, float32 [batch, 1] for two
@@ -65,7 +73,10 @@ def build_model(input_dim: int, embedding_dim: int, hidden_units: int, classes: 
     mean = MeanEmbedding(input_dim, embedding_dim, name="embedding")(ids)
     hidden = keras.layers.Dense(hidden_units, activation="relu", name="hidden")(mean)
     logits = keras.layers.Dense(1 if classes == 2 else classes, name="logits")(hidden)
-    return keras.Model(ids, logits, name="classifier")
+    model = keras.Model(ids, logits, name="classifier")
+    if embedding is not None:
+        named_variables(model)["embedding"].assign(embedding)
+    return model
 
 
 def class_logits(logits: tf.Tensor) -> tf.Tensor:

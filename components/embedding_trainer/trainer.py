@@ -5,11 +5,12 @@ import os
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.embedding_trainer import saved_model
-from components.embedding_trainer.initial_embedding import initialize_embedding
+from components.embedding_trainer.initial_embedding import bootstrap_overlap, initial_embedding
 from components.embedding_trainer.input_pipeline import Examples, count_classes, read_examples
 from components.embedding_trainer.job import Job, Properties
 from components.embedding_trainer.keras_settings import float32
@@ -54,17 +55,23 @@ def train_model(job: Job) -> Properties:
     )
     classes = count_classes(examples.labels, job.class_names)
 
-    def build() -> keras.Model:
+    start = initial_embedding(examples, len(vocabulary), options)
+
+    def build(embedding: np.ndarray | None = None) -> keras.Model:
         rows = input_dim(len(vocabulary))
-        return build_model(rows, options.embedding_dim, options.hidden_units, classes)
+        return build_model(rows, options.embedding_dim, options.hidden_units, classes, embedding)
 
     def build_initial() -> keras.Model:
-        model = build()
-        initialize_embedding(model, examples, len(vocabulary), options)
+        model = build(start)
         if job.base_model:
             saved_model.warm_start(model, vocabulary, job.base_model)
         return model
 
+    properties: Properties = {
+        "strategy": strategy_name,
+        "class_names": json.dumps(job.class_names),
+        "num_classes": classes,
+    }
     chief = is_chief(strategy)
     outcome = train(build_initial, examples, options, strategy, job.logs if chief else None)
     if chief:
@@ -79,11 +86,9 @@ def train_model(job: Job) -> Properties:
             job.text_feature,
             job.class_names,
         )
-    return _describe_training(options, strategy, examples, outcome) | {
-        "strategy": strategy_name,
-        "class_names": json.dumps(job.class_names),
-        "num_classes": classes,
-    }
+        if start is not None:
+            properties |= _stability(start, examples, vocabulary)
+    return properties | _describe_training(options, strategy, examples, outcome)
 
 
 def _list_files(directories: Sequence[str]) -> list[str]:
@@ -93,6 +98,11 @@ def _list_files(directories: Sequence[str]) -> list[str]:
     if not files:
         raise ValueError(f"{', '.join(directories)}: no files; expected training examples.")
     return files
+
+
+def _stability(start: np.ndarray, examples: Examples, vocabulary: Sequence[str]) -> Properties:
+    overlap = bootstrap_overlap(start, examples, vocabulary)
+    return {} if overlap is None else {"bootstrap_overlap": overlap}
 
 
 def _describe_training(

@@ -14,7 +14,7 @@ from tfx.utils import path_utils
 from components import execution_properties
 from components.artifacts import class_names, projection_directory
 from components.projector_directory.runs import publish_run, run_name
-from components.projector_exporter.export import export_points
+from components.projector_exporter.export import Quality, export_points
 from components.projector_exporter.model_words import (
     ModelWords,
     read_words,
@@ -80,7 +80,15 @@ class Executor(BaseExecutor):
             "Run": projection.run_name,
         }
         known = {name: text for name, text in facts.items() if text}
-        export_points(directory, [points], options, known)
+        measured = _bootstrap_overlap(input_dict["model"])
+        for baseline in input_dict.get("baseline_model", []):
+            measured |= _compare(words, baseline.uri, exec_properties)
+        quality = export_points(directory, [points], options, known, measured)
+        for name, value in quality.items():
+            if isinstance(value, int):
+                projection.set_int_custom_property(name, value)
+            else:
+                projection.set_float_custom_property(name, value)
         projection.rows = min(count, options.max_rows)
         projection.dimensions = dimensions
         projection.source_variable = words.source_variable
@@ -88,18 +96,22 @@ class Executor(BaseExecutor):
         projection.dataset_fingerprint = _recorded(examples, "dataset_fingerprint")
         projection.set_string_custom_property("dataset", _recorded(examples, "dataset"))
         projection.set_int_custom_property("rows_left_out", count - projection.rows)
-        for baseline in input_dict.get("baseline_model", []):
-            _compare(words, baseline.uri, exec_properties, projection)
         if publish_dir := exec_properties.get("publish_dir"):
             projection.set_string_custom_property("published", publish_run(directory, publish_dir))
 
 
-def _compare(
-    words: ModelWords, baseline: str, exec_properties: dict[str, Any], projection: types.Artifact
-) -> None:
-    """Records on the projection how many of its nearest neighbors a word keeps.
+def _bootstrap_overlap(models: list[types.Artifact]) -> Quality:
+    """Returns what EmbeddingTrainer measured, if the model is one of its."""
+    name = "bootstrap_overlap"
+    (model,) = models
+    known = model.has_custom_property(name)
+    return {name: model.get_float_custom_property(name)} if known else {}
 
-    The export is finished, so whatever is wrong with the baseline is a warning.
+
+def _compare(words: ModelWords, baseline: str, exec_properties: dict[str, Any]) -> Quality:
+    """Returns how many of its nearest neighbors a word keeps.
+
+    The export does without, so whatever is wrong with the baseline is a warning.
     """
     try:
         known = read_words(
@@ -116,10 +128,13 @@ def _compare(
         )
     except Exception as error:
         _LOGGER.warning("The words are not compared with the baseline %s: %s", baseline, error)
-        return
-    if overlap.share is not None:
-        projection.set_float_custom_property("neighbor_overlap", overlap.share)
-        projection.set_int_custom_property("neighbor_overlap_tokens", overlap.compared_tokens)
+        return {}
+    if overlap.share is None:
+        return {}
+    return {
+        "neighbor_overlap": overlap.share,
+        "neighbor_overlap_tokens": overlap.compared_tokens,
+    }
 
 
 def _saved_model(uri: str) -> str:

@@ -1,6 +1,7 @@
 """Exports points as a projector directory of TensorBoard."""
 
 import functools
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,20 +12,25 @@ from components.projector_directory import Bookmark, Tensor, metadata, write
 from components.projector_directory.bookmarks import NO_COLOR
 from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.page import MAP, make_page
+from components.projector_exporter.page.quality import quality_line
 from components.projector_exporter.picture import draw_picture
 from components.projector_exporter.points import Points
 from components.projector_exporter.tables import write_arrow, write_parquet
 from components.vectors.layouts import Layout, compute_layouts
 from components.vectors.neighbors import probe_neighbors
+from components.vectors.quality import first_component_share, similarity, trustworthiness
 from components.vectors.regions import find_regions
 from components.vectors.rows import slices, unit_rows
 
 _LOGGER = logging.getLogger(__name__)
 
 NEIGHBORS = "neighbors.tsv"
+QUALITY = "quality.json"
 PICTURE = "projection.png"
 _TABLES = {"arrow": write_arrow, "parquet": write_parquet}
 
+# Measures by name: finite numbers.
+Quality = dict[str, float | int]
 # By file name, what writes the file to a path.
 _Files = dict[str, Callable[[str], None]]
 
@@ -34,7 +40,8 @@ def export_points(
     points: Sequence[Points],
     options: ExportOptions | None = None,
     facts: Mapping[str, str] | None = None,
-) -> None:
+    measured: Mapping[str, float | int] | None = None,
+) -> Quality:
     """Exports points for TensorBoard's Embedding Projector.
 
     Each `Points` becomes two tensors: its vectors, and the same scaled to length 1 under the name
@@ -46,9 +53,14 @@ def export_points(
 
     Args:
         directory: Where to write; missing or empty.
-        points: What to show. Neighbors of the probe words are looked for in the first.
+        points: What to show. Neighbors of the probe words are looked for in the first, and the
+            quality is that of the first.
         options: What to show of it; None for the defaults.
         facts: What the map says of its origin, such as its data set: names and texts.
+        measured: What is known of the quality already.
+
+    Returns:
+        What is known of the quality, as in the file QUALITY; `EmbeddingProjection` lists the names.
 
     Raises:
         ValueError: There are fewer than 2 points or dimensions, or a vector is not finite.
@@ -57,18 +69,24 @@ def export_points(
     options = options or ExportOptions()
     tensors: list[Tensor] = []
     files: _Files = {}
+    quality = dict(measured or {})
     for whole in points:
         _check(whole)
         prefix = f"{whole.name}." if tensors else ""
         shown = _shown(whole, options.max_rows)
         layouts = _layouts(shown, options)
+        if not tensors:
+            quality |= _quality(whole, layouts, options)
         tensors += _tensors(shown, layouts, f"{prefix}normalized")
         # Points without a bookmark have a map all the same.
         mapped = list((layouts or compute_layouts(shown.vectors, ["pca"])).values())
         last = mapped[-1]
         regions = find_regions(last.positions[:, :2], shown.vectors[last.rows])
+        known = dict(facts or {})
+        if whole is points[0] and (line := quality_line(quality)):
+            known["Quality"] = line
         page = make_page(
-            shown, mapped, regions, facts or {}, options.probe_words, total=len(whole.vectors)
+            shown, mapped, regions, known, options.probe_words, total=len(whole.vectors)
         )
         files[f"{prefix}{MAP}"] = functools.partial(_write, page)
         if layouts:
@@ -81,7 +99,9 @@ def export_points(
     if options.probe_words:
         neighbors = _neighbors(points[0], options.probe_words)
         files[NEIGHBORS] = functools.partial(_write, neighbors)
+    files[QUALITY] = functools.partial(_write, json.dumps(quality, indent=1).encode())
     write(directory, tensors, files)
+    return quality
 
 
 def _check(points: Points) -> None:
@@ -147,6 +167,25 @@ def _tensors(shown: Points, layouts: Mapping[str, Layout], normalized: str) -> l
         Tensor(shown.name, vectors, shown.columns, bookmarks),
         Tensor(normalized, unit_rows(vectors), shown.columns),
     ]
+
+
+def _quality(words: Points, layouts: Mapping[str, Layout], options: ExportOptions) -> Quality:
+    """Measures what can be measured; the rest is left out."""
+    measures: dict[str, float | int | None] = {
+        "first_component_share": first_component_share(words.vectors)
+    }
+    if "tsne" in layouts:
+        measures["tsne_trustworthiness"] = trustworthiness(words.vectors, layouts["tsne"])
+    if options.similarity_pairs:
+        found = similarity(words.labels, words.vectors, options.similarity_pairs)
+        measures |= {
+            "similarity_pairs": len(options.similarity_pairs),
+            "similarity_pairs_found": found.found,
+            "similarity_rho": found.rho,
+            "similarity_rho_low": found.low,
+            "similarity_rho_high": found.high,
+        }
+    return {name: value for name, value in measures.items() if value is not None}
 
 
 def _neighbors(words: Points, probe_words: Sequence[str]) -> bytes:

@@ -1,13 +1,19 @@
 """Options of an export; importable without TensorFlow."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field, StrictInt
 from pydantic.dataclasses import dataclass
 
+from components.projector_exporter.word_pairs import WordPair, read_word_pairs
+
 # As components.projector_directory.verify.MAX_ROWS, which imports TensorFlow.
 MAX_ROWS = 100_000
+
+
+def _read(pairs: Any) -> Any:
+    return read_word_pairs(pairs) if isinstance(pairs, str) else pairs
 
 
 @dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True))
@@ -25,5 +31,9 @@ class ExportOptions:
     than the default."""
     probe_words: tuple[str, ...] = ()
     """Words whose nearest neighbors are listed in `neighbors.tsv` and at the end of a run."""
+    similarity_pairs: Annotated[tuple[WordPair, ...], pydantic.BeforeValidator(_read)] = ()
+    """Pairs of words that people have judged, to measure the embedding by: two words and a number
+    each, or the path of a file with them, see `read_word_pairs`. The file is read at once, so that
+    an edited one runs the export again."""
     formats: tuple[Literal["arrow", "parquet"], ...] = ()
     """Further files with the whole vocabulary and its vectors."""

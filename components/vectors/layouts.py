@@ -17,7 +17,7 @@ import numpy as np
 import threadpoolctl
 from openTSNE import TSNE
 
-from components.vectors.rows import slices, unit_rows
+from components.vectors.rows import covariance, slices, unit_rows
 
 # TensorBoard's PCA offers as many.
 _PCA_COMPONENTS = 10
@@ -113,21 +113,13 @@ def _principal_components(rows: np.ndarray, components: int) -> np.ndarray:
         Float64 [rows, components or fewer]; zeros if the rows are equal but for rounding.
     """
     components = min(components, *rows.shape)
-    mean = rows.mean(axis=0, dtype=np.float64)
-    parts = [rows[part] for part in slices(*rows.shape)]
-    covariance = np.zeros((len(mean), len(mean)))
-    spread = largest = 0.0
-    for part in parts:
-        centered = part - mean
-        covariance += centered.T @ centered
-        spread = max(spread, np.abs(centered).max())
-        largest = max(largest, np.abs(part).max())
-    if spread <= 1e-6 * largest:
+    mean, variances = covariance(rows)
+    if np.trace(variances) <= 1e-12 * (mean @ mean):
         return np.zeros((len(rows), components))
-    _, axes = np.linalg.eigh(covariance)
+    _, axes = np.linalg.eigh(variances)
     axes = axes[:, ::-1][:, :components]
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(components)])
-    return np.concatenate([(part - mean) @ axes for part in parts])
+    return np.concatenate([(rows[part] - mean) @ axes for part in slices(*rows.shape)])
 
 
 _LAYOUTS: Mapping[str, Callable[[np.ndarray, np.ndarray], Layout]] = {

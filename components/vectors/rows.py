@@ -1,4 +1,4 @@
-"""Cuts and scales the rows of large matrices."""
+"""Cuts and scales the rows of large matrices, and sums over them."""
 
 from collections.abc import Iterator
 
@@ -21,6 +21,23 @@ def slices(rows: int, columns: int) -> Iterator[slice]:
     size = max(1, _SLICE_CELLS // max(1, columns))
     for start in range(0, rows, size):
         yield slice(start, min(rows, start + size))
+
+
+def covariance(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean of the rows and their covariance, without copying the matrix.
+
+    Args:
+        matrix: Finite floats [rows, columns], within the range of float32.
+
+    Returns:
+        The mean, float64 [columns], and the covariance, float64 [columns, columns].
+    """
+    mean = matrix.mean(axis=0, dtype=np.float64)
+    total = np.zeros((len(mean), len(mean)))
+    for part in slices(*matrix.shape):
+        centered = matrix[part] - mean
+        total += centered.T @ centered
+    return mean, total / len(matrix)
 
 
 def unit_rows(matrix: np.ndarray) -> np.ndarray:

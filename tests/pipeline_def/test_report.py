@@ -85,6 +85,13 @@ def test_a_component_is_described_by_what_it_made(
     assert report.describe(artifacts) == described
 
 
+def test_the_stability_is_said_in_words() -> None:
+    measured = artifact("EmbeddingProjection", bootstrap_overlap=0.4712)
+    expected = "5 of a word's ten neighbors stay when the texts are drawn anew"
+    assert report.stability(measured) == expected
+    assert report.stability(artifact("EmbeddingProjection")) == ""
+
+
 @pytest.mark.parametrize(
     ("counts", "described"),
     [

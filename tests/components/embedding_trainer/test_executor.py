@@ -83,6 +83,7 @@ def test_what_was_trained_is_recorded(three_classes: str, tmp_path: pathlib.Path
     training, validation = found.pop("training_examples"), found.pop("validation_examples")
     best, last = found.pop("best_epoch"), found.pop("epochs_run")
     assert found.pop("validation_accuracy") > 0.9
+    assert 0 <= found.pop("bootstrap_overlap") <= 1
     assert found.pop("learning_rate") == pytest.approx(0.02)
     assert found == {
         "strategy": "one_device",

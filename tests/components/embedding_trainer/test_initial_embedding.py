@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from tfx.utils import path_utils
 
-from components.embedding_trainer.initial_embedding import cooccurrence_embedding
+from components.embedding_trainer.initial_embedding import bootstrap_overlap, cooccurrence_embedding
 from components.embedding_trainer.input_pipeline import Examples
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.options import TrainingOptions
@@ -47,6 +47,23 @@ def test_words_of_different_texts_are_not_near_each_other() -> None:
     assert unit[2] @ unit[3] > 0.9
 
 
+def test_neighbors_that_follow_from_many_texts_stay_in_others() -> None:
+    chance = np.random.default_rng(2)
+    # Words of one of four topics in each text; words of 3 texts each, whatever they are.
+    topics = [(10 * chance.integers(4) + chance.integers(1, 11, 30)).tolist() for _ in range(400)]
+    anything = [chance.integers(1, 41, 5).tolist() for _ in range(30)]
+    vocabulary = [f"word{row}" for row in range(40)]
+
+    stable, unstable = (
+        bootstrap_overlap(cooccurrence_embedding(examples, 40, 4), examples, vocabulary)
+        for examples in (in_memory(topics), in_memory(anything))
+    )
+
+    assert stable is not None and unstable is not None
+    assert 0.7 < stable < 1
+    assert unstable < stable - 0.1
+
+
 def test_the_trainer_starts_from_it(two_classes: str, tmp_path: pathlib.Path) -> None:
     """At a learning rate at which no weight moves visibly, the model still has its start."""
     trained = {}
@@ -59,6 +76,8 @@ def test_the_trainer_starts_from_it(two_classes: str, tmp_path: pathlib.Path) ->
             initial_embedding=start,
         )
         assert model.get_string_custom_property("initial_embedding") == start
+        measured = start == "cooccurrence"
+        assert model.has_custom_property("bootstrap_overlap") == measured
         _, trained[start] = read_embedding(path_utils.serving_model_path(model.uri))
     near, chance = trained["cooccurrence"], trained["random"]
     assert np.isclose((near**2).mean(), 1, atol=0.3)

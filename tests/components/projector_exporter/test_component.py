@@ -12,7 +12,12 @@ CHANNELS: dict[str, Any] = {
     "transform_graph": tfx.dsl.Channel(type=tfx.types.standard_artifacts.TransformGraph),
 }
 OPTIONS = ExportOptions(
-    layouts=("pca",), layout_rows=7, max_rows=9, probe_words=("a", "b"), formats=("arrow",)
+    layouts=("pca",),
+    layout_rows=7,
+    max_rows=9,
+    probe_words=("a", "b"),
+    formats=("arrow",),
+    similarity_pairs=(("a", "b", 1.5),),
 )
 
 

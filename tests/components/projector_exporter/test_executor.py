@@ -209,6 +209,24 @@ def test_how_many_neighbors_are_those_of_the_baseline(
         assert projection.get_int_custom_property("neighbor_overlap_tokens") == 60
 
 
+def test_the_quality_is_in_a_file_and_in_the_properties(
+    inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib.Path
+) -> None:
+    model = _artifact(ARTIFACTS.Model, pathlib.Path(inputs["model"][0].uri))
+    model.set_float_custom_property("bootstrap_overlap", 0.47)
+    options = ExportOptions(layouts=(), similarity_pairs=(("film", "unheard", 1.0),))
+
+    projection = _run({**inputs, "model": [model]}, tmp_path / "3", options=options)
+
+    quality = json.loads((_run_directory(projection) / "quality.json").read_text())
+    assert quality.pop("bootstrap_overlap") == 0.47
+    assert projection.get_float_custom_property("bootstrap_overlap") == 0.47
+    share = projection.get_float_custom_property("first_component_share")
+    assert quality.pop("first_component_share") == share
+    assert quality == {"similarity_pairs": 1, "similarity_pairs_found": 0}
+    assert projection.get_int_custom_property("similarity_pairs") == 1
+
+
 def _gone(path: pathlib.Path) -> None:
     shutil.rmtree(path)
 

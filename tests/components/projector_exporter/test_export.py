@@ -156,6 +156,39 @@ def test_probe_words_without_neighbors_are_named(
     assert set(read_table(tmp_path / "1" / "neighbors.tsv")["probe"]) == {"word1"}
 
 
+def test_the_quality_is_written_and_returned(tmp_path: pathlib.Path) -> None:
+    pairs = [(f"word{row}", f"word{row + 1}", float(row)) for row in range(5)]
+    options = ExportOptions(similarity_pairs=(*pairs, ("word1", "unheard", 7.0)))
+
+    quality = export_points(
+        str(tmp_path / "1"), [WORDS], options, measured={"neighbor_overlap": 0.9}
+    )
+
+    assert json.loads((tmp_path / "1" / "quality.json").read_text()) == quality
+    assert quality.keys() == {
+        "neighbor_overlap",
+        "first_component_share",
+        "tsne_trustworthiness",
+        "similarity_pairs",
+        "similarity_pairs_found",
+        "similarity_rho",
+        "similarity_rho_low",
+        "similarity_rho_high",
+    }
+    assert (quality["similarity_pairs"], quality["similarity_pairs_found"]) == (6, 5)
+    assert 0.2 < quality["first_component_share"] < 0.5
+    assert 0.7 < quality["tsne_trustworthiness"] <= 1
+    assert quality["similarity_rho_low"] < quality["similarity_rho"]
+    assert quality["similarity_rho"] < quality["similarity_rho_high"]
+    assert verify(str(tmp_path / "1")) == []
+
+
+def test_what_is_not_known_of_the_quality_is_missing(tmp_path: pathlib.Path) -> None:
+    words = word_points(TOKENS, np.ones((ROWS, 3), np.float32))
+    assert export_points(str(tmp_path / "1"), [words], ExportOptions(layouts=("pca",))) == {}
+    assert json.loads((tmp_path / "1" / "quality.json").read_text()) == {}
+
+
 def test_the_last_layout_is_pictured_and_all_are_bookmarks(tmp_path: pathlib.Path) -> None:
     cases: list[Any] = [("pca",), ("tsne",), ("tsne", "pca")]
     for number, layouts in enumerate(cases):
