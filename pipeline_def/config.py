@@ -35,11 +35,11 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 def _require_local(path: str) -> str:
     if "://" in path:
         raise ValueError(f"expected a path of this machine, found the URI {path!r}.")
-    return path
+    return os.path.expanduser(path)
 
 
 def _make_absolute(path: str) -> str:
-    return path if "://" in path else str(pathlib.Path(path).absolute())
+    return path if "://" in path else str(pathlib.Path(os.path.expanduser(path)).absolute())
 
 
 # Of github.com/distribution/reference: HOST:PORT/PATH:TAG or HOST:PORT/PATH@DIGEST.
@@ -282,7 +282,8 @@ class StepSettings(_Section):
     retries: NonNegativeInt = 0
     """Number of times that a failed step is tried again."""
     caching: bool = True
-    """Whether KFP's cache may serve the step. It never serves ``Dataset`` and ``Pusher``."""
+    """Whether KFP's cache may serve the step. It never serves ``Dataset``, ``Pusher``, and
+    ``ProjectorExporter`` with a `publish_dir`."""
 
 
 class Kubeflow(_Section):

@@ -112,6 +112,31 @@ def publish_run(directory: str, publish_dir: str) -> str:
             ) from error
 
 
+def is_copy(copy: str, directory: str) -> bool:
+    """Returns whether a copy that `publish_run` made has all files of the run.
+
+    Args:
+        copy: The directory of the copy; it may be missing.
+        directory: The run's directory.
+
+    Returns:
+        False if a file is missing, or has another size than the run's.
+    """
+    sizes = _sizes(directory)
+    return bool(sizes) and _sizes(copy) == sizes
+
+
+def _sizes(directory: str) -> dict[str, int]:
+    """Returns the size of each file; event files, whose names hold the time, have one name."""
+    return {
+        "tfevents" if "tfevents" in name else os.path.relpath(path, directory): size
+        for folder, _, names in tf.io.gfile.walk(directory)
+        for name in names
+        for path in [os.path.join(folder, name)]
+        for size in [tf.io.gfile.stat(path).length]
+    }
+
+
 def _copy_files(source: str, target: str) -> None:
     for folder, _, names in tf.io.gfile.walk(source):
         below = os.path.relpath(folder, source)

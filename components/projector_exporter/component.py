@@ -9,6 +9,7 @@ from components.artifacts import EmbeddingProjection
 from components.code_digest import source_digest
 from components.projector_directory.runs import check_prefix
 from components.projector_exporter import notebook  # noqa: F401  Registers the map.
+from components.projector_exporter.driver import Driver
 from components.projector_exporter.executor import Executor
 from components.projector_exporter.options import ExportOptions
 from components.text.features import VOCABULARY
@@ -111,3 +112,5 @@ class ProjectorExporter(tfx.types.BaseComponent):
                 code_digest=source_digest("components.projector_exporter.executor"),
             )
         )
+        if publish_dir:  # Kubeflow's cache serves no step with a driver.
+            self.driver_class = Driver

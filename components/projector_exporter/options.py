@@ -29,7 +29,7 @@ class ExportOptions:
     max_rows: Annotated[StrictInt, Field(ge=2, le=MAX_ROWS)] = MAX_ROWS
     """Most rows that TensorBoard gets, the most frequent ones. TensorBoard's page asks for no more
     than the default."""
-    probe_words: tuple[str, ...] = ()
+    probe_words: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Words whose nearest neighbors are listed in `neighbors.tsv` and at the end of a run."""
     similarity_pairs: Annotated[tuple[WordPair, ...], pydantic.BeforeValidator(_read)] = ()
     """Pairs of words that people have judged, to measure the embedding by: two words and a number

@@ -91,7 +91,7 @@ def _batches(
         texts_and_numbers = [
             _array(column[part], schema.field(name).type) for name, column in points.columns.items()
         ]
-        values = pa.array(points.vectors[part].ravel())
+        values = pa.array(points.vectors[part].ravel().astype(np.float32, copy=False))
         coordinates = [
             _coordinates(layout, axis, part) for layout in layouts.values() for axis in (0, 1)
         ]

@@ -88,7 +88,9 @@ def _class_labels(class_names: Sequence[str], probabilities: np.ndarray) -> list
             "training diverge?"
         )
     classes = probabilities.shape[1]
-    labels = list(class_names) or [f"class {number}" for number in range(classes)]
+    # What is no Unicode becomes '?', in which two names may become one.
+    names = [name.encode(errors="replace").decode() for name in class_names]
+    labels = names or [f"class {number}" for number in range(classes)]
     if len(labels) != classes or len(set(labels)) != classes:
         raise ValueError(f"class_names is {labels}; expected {classes} different names.")
     return labels
@@ -101,7 +103,7 @@ def _probability_columns(labels: Sequence[str], probabilities: np.ndarray) -> di
     result: dict[str, np.ndarray] = {}
     for number in [1] if classes == 2 else range(classes):
         # TensorBoard takes headers as they are: nothing would undo an escape's backslash.
-        header = escape(f"P({labels[number]})".encode(errors="replace")).replace("\\", "_")
+        header = escape(f"P({labels[number]})").replace("\\", "_")
         if header in result:
             header = f"{header} {number}"
         result[header] = probabilities[:, number]
@@ -128,5 +130,5 @@ def _band(push: np.ndarray) -> np.ndarray:
 
 
 def _texts(texts: Sequence[str], choices: np.ndarray) -> list[bytes]:
-    encoded = [text.encode(errors="replace") for text in texts]
+    encoded = [text.encode() for text in texts]
     return [encoded[choice] for choice in choices.tolist()]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from array_record.python import array_record_data_source
+from google.protobuf import message
 
 from components.text.features import LABEL, TEXT
 
@@ -23,6 +24,8 @@ _BATCH = 512
 # zlib's level 1 takes a quarter of the time of level 6, its default; the files of IMDB's reviews
 # become a sixth larger.
 _COMPRESSION = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+# What tf.data and ArrayRecord raise, without the name of the file.
+_DAMAGED = (tf.errors.DataLossError, RuntimeError)
 
 
 class RecordRange(NamedTuple):
@@ -112,7 +115,13 @@ class ExampleReader:
     def _checked(self, records: RecordRange) -> Iterator[tuple[bytes, int]]:
         """Yields the text and the label of each record."""
         for index, record in enumerate(self._records(records), records.start):
-            features = tf.train.Example.FromString(record).features.feature
+            try:
+                features = tf.train.Example.FromString(record).features.feature
+            except message.DecodeError as error:
+                raise ValueError(
+                    f"{records.file}, record {index}, is damaged: it is no tf.Example. Prepare or "
+                    "copy the dataset again."
+                ) from error
             text = features[self.text_feature].bytes_list.value
             label = features[self.label_feature].int64_list.value
             if len(text) != 1 or len(label) != 1 or label[0] < 0:
@@ -122,8 +131,14 @@ class ExampleReader:
     def _records(self, records: RecordRange) -> Iterator[bytes]:
         """Yields the records of a range; refuses a file that has fewer of them."""
         stop = records.start
-        for stop, record in enumerate(self._stored(records), records.start + 1):  # noqa: B007
-            yield record
+        try:
+            for stop, record in enumerate(self._stored(records), records.start + 1):  # noqa: B007
+                yield record
+        except _DAMAGED as error:
+            found = str(error).rpartition("}} ")[2].partition(" [Op:")[0]
+            raise ValueError(
+                f"{records.file} is damaged: {found}. Prepare or copy the dataset again."
+            ) from error
         if stop != records.stop:
             raise ValueError(
                 f"{records.file} ends after {stop} records; dataset_info.json beside it promises "

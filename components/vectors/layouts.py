@@ -77,6 +77,8 @@ def compute_layouts(
 
 def _pca(matrix: np.ndarray, _: np.ndarray) -> Layout:
     positions = _principal_components(matrix, _PCA_COMPONENTS)
+    # Positions are stored as float32, and those of vectors near its largest number lie beyond it.
+    positions /= max(1, np.abs(positions).max() / np.finfo(np.float32).max)
     return Layout("PCA", positions, np.arange(len(matrix)))
 
 

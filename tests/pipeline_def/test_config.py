@@ -35,17 +35,26 @@ def test_the_pipeline_has_a_directory_of_its_own(
     environment = written(tmp_path, MINIMAL)
     monkeypatch.chdir(tmp_path)
     assert load(environment).root == tmp_path / "output" / "mine"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    environment["PIPELINE__OUTPUT_DIR"] = "~/output"
+    assert load(environment).root == tmp_path / "home" / "output" / "mine"
 
 
 @pytest.mark.parametrize(
     ("written_as", "found"),
-    [("stable", "{}/stable"), ("/srv/stable", "/srv/stable"), ("gs://bucket/a", "gs://bucket/a")],
+    [
+        ("stable", "{}/stable"),
+        ("~/stable", "{}/home/stable"),
+        ("/srv/stable", "/srv/stable"),
+        ("gs://bucket/a", "gs://bucket/a"),
+    ],
 )
 def test_projections_are_published_to_a_path_or_a_uri(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, written_as: str, found: str
 ) -> None:
     environment = written(tmp_path, f"{MINIMAL}publish_dir: {written_as}")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert load(environment).publish_dir == found.format(tmp_path)
 
 

@@ -257,3 +257,15 @@ def _peak_bytes() -> int:
     # getrusage would start with the peak of the process that started this one.
     (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", pathlib.Path("/proc/self/status").read_text())
     return int(peak) * 1024
+
+
+def test_weights_at_the_end_of_float32_are_laid_out(tmp_path: pathlib.Path) -> None:
+    largest = np.finfo(np.float32).max
+    matrix = np.where(MATRIX > 0, largest, -largest).astype(np.float32)
+    options = ExportOptions(layouts=("pca", "tsne"), formats=("arrow",))
+    export_points(str(tmp_path / "1"), [word_points(TOKENS, matrix)], options)
+    assert verify(str(tmp_path / "1")) == []
+    for state in json.loads((tmp_path / "1" / "bookmarks.json").read_text()):
+        places = [value for row in state["projections"] for value in row.values()]
+        assert np.isfinite(np.array(places, np.float32)).all()
+    assert (tmp_path / "1" / "projection.png").exists()

@@ -14,6 +14,8 @@ from components.projector_exporter.options import MAX_ROWS, ExportOptions
         ({"layouts": "pca"}, "layouts"),
         ({"formats": ("parqet",)}, "formats"),
         ({"probe_words": "hitchcock"}, "probe_words"),
+        ({"probe_words": ("",)}, "probe_words"),
+        ({"probe_words": ("caf\udce9",)}, "probe_words"),
         ({"max_rows": 100_001}, "max_rows"),
         ({"max_rows": 1}, "max_rows"),
         ({"layout_rows": 1}, "layout_rows"),

@@ -12,6 +12,7 @@ from components.projector_directory.verify import verify
 from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.points import Points
+from components.projector_exporter.tables import write_arrow, write_parquet
 from components.projector_exporter.words import word_points
 from components.vectors import rows
 from tests.components.projector_exporter.exporting import read_table
@@ -139,3 +140,12 @@ def test_words_that_tensorboard_is_not_given_are_there(
         assert (row["pca_x"], row["pca_y"]) == pytest.approx(
             (position["pca-0"], position["pca-1"]), abs=1e-3
         )
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_vectors_of_64_bits_are_stored_in_32(tmp_path: pathlib.Path, file_format: str) -> None:
+    write = {"arrow": write_arrow, "parquet": write_parquet}[file_format]
+    path = str(tmp_path / "embedding")
+    write(f"{path}.{file_format}", word_points(WORDS, MATRIX.astype(np.float64)), {})
+    vectors = np.stack(read(path, file_format).column("vector").to_pylist())
+    np.testing.assert_array_equal(vectors.astype(np.float32), MATRIX)

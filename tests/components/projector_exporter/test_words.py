@@ -133,6 +133,14 @@ def test_more_than_ten_classes_have_no_probability_columns() -> None:
 NASTY = ["a\tb", "a_tb", "a\\tb", "", " x  y ", "007", "__next__", "日本語\u2028", "\ud800", "P(1)"]
 
 
+def test_class_names_that_become_one_are_refused() -> None:
+    names = ["caf\udce9", "caf\udcea"]
+    with pytest.raises(
+        ValueError, match=r"class_names is \['caf\?', 'caf\?'\]; expected 2 different"
+    ):
+        word_points([b"a", b"b"], np.eye(2), probabilities=np.eye(2), class_names=names)
+
+
 def test_nasty_class_names_are_shown(tmp_path: pathlib.Path) -> None:
     generator = np.random.default_rng(0)
     probabilities = generator.dirichlet(np.ones(len(NASTY)), size=500)

@@ -1,6 +1,7 @@
 """Reading, digesting and writing of records."""
 
 import math
+import pathlib
 import zlib
 
 import pytest
@@ -102,6 +103,25 @@ def test_file_that_ends_too_early_is_refused(stored):
         list(reader.read(part._replace(start=1, stop=20)))
     with pytest.raises(ValueError, match="ends after 3 records"):
         reader.digest([part._replace(stop=20)])
+
+
+@pytest.mark.parametrize("verbatim", [False, True])
+def test_a_damaged_file_is_named(stored, verbatim):
+    reader, part = stored(*[example()] * 100, verbatim=verbatim)
+    path = pathlib.Path(part.file)
+    content = path.read_bytes()
+    path.write_bytes(content[:30] + b"damage" + content[36:])
+    for call in (lambda: list(reader.read(part)), lambda: reader.digest([part])):
+        with pytest.raises(ValueError, match=rf"^{path} is damaged: \w+.*\. Prepare or copy"):
+            call()
+
+
+def test_a_record_that_is_no_example_is_named(stored):
+    reader, part = stored(example(), b"no example")
+    with pytest.raises(
+        ValueError, match=rf"^{part.file}, record 1, is damaged: it is no tf.Example"
+    ):
+        reader.digest([part])
 
 
 @pytest.mark.parametrize(

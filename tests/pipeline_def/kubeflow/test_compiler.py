@@ -102,6 +102,7 @@ def test_a_push_is_never_cached(everything: str) -> None:
     compiled = tasks(everything)
     assert compiled["EmbeddingTrainer"]["cachingOptions"] == {"enableCache": True}
     assert "cachingOptions" not in compiled["Pusher"]
+    assert "cachingOptions" not in compiled["ProjectorExporter"]  # It publishes.
 
 
 def test_the_configuration_reaches_the_steps(everything: str) -> None:
@@ -154,7 +155,7 @@ def test_each_step_has_its_own_settings_over_the_defaults(everything: str) -> No
     }
     assert "retryPolicy" not in compiled["EmbeddingTrainer"]
     cached = {name for name, task in compiled.items() if "cachingOptions" in task}
-    assert compiled.keys() - cached == {"Dataset", "Evaluator", "Pusher"}
+    assert compiled.keys() - cached == {"Dataset", "Evaluator", "ProjectorExporter", "Pusher"}
 
 
 def test_the_platform_document_is_of_kfps_fields(everything: str) -> None:

@@ -149,8 +149,10 @@ def _wrong_labels(lines: Sequence[str], points: int, tensor: dict[str, Any]) -> 
             if not _same(cell, shown.get(column), is_number):
                 yield f"{shown.get(column)!r} for {cell!r}"
     label = columns.index(tensor["label"])
+    # By a column of numbers beside texts only a bookmark labels: then the value counts.
+    is_value = numeric[label] and not all(numeric)
     for row, shown_label in zip(rows, tensor["labels"], strict=True):
-        if shown_label != row[label] or row[label] == "0":
+        if not _same(row[label], shown_label, is_value):
             yield f"the label {shown_label!r} for {row[label]!r}"
     yield from _wrong_colors(columns, rows, numeric, tensor)
 

@@ -39,5 +39,5 @@ def test_the_page_shows_labels_and_bookmarks_of_what_is_right(
     tensors = {tensor["name"].partition("/")[0]: tensor for tensor in seen["tensors"]}
     assert tensors["texts"]["labels"] == ["one", "two", "three"]
     titles = [bookmark["title"] for bookmark in tensors["embedding"]["bookmarks"]]
-    assert titles == ["PCA", "t-SNE (first 4 rows)"]
+    assert titles == ["PCA", "t-SNE (4 of 6 rows)"]
     assert tensors["embedding"]["bookmarks"][1]["rows"] == [0, 1, 2, 3]
