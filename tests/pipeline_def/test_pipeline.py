@@ -17,6 +17,7 @@ from components.code_digest import source_digest
 from components.embedding_trainer.options import TrainingOptions
 from components.projector_exporter.options import ExportOptions
 from components.text.options import PreprocessingOptions
+from components.tfds_example_gen.files import Columns, TextFiles
 from pipeline_def.config import PipelineConfig
 from pipeline_def.pipeline import DeploymentTarget, create_pipeline
 from tests.pipelines import PROJECT
@@ -79,6 +80,31 @@ def test_the_dataset_reaches_the_example_gen(pipeline: tfx.dsl.Pipeline) -> None
     assert {key: found[key] for key in asked} == asked
     assert {*asked, "schema_file", "train", "eval", "name"} == {*VALUES["dataset"], "name"}
     assert found["dataset"] == "own_reviews:2.0.0"
+
+
+def test_files_reach_the_example_gen() -> None:
+    dataset = {
+        "files": {"train": "/data/a.csv", "test": "/data/b.csv"},
+        "text_feature": "review",
+        "label_feature": "verdict",
+        "encoding": "latin-1",
+        "delimiter": ";",
+        "quote_char": "'",
+        "column_names": ["review", "verdict"],
+    }
+    config = PipelineConfig.model_validate(
+        {"name": "own", "dataset": dataset, "evaluation": {"min_accuracy": 0.5}}
+    )
+    found = TextFiles.from_json(properties(create_pipeline(config), "TfdsExampleGen")["files"])
+    assert found.files == dataset["files"]
+    assert found.columns == Columns(
+        text="review",
+        label="verdict",
+        encoding="latin-1",
+        delimiter=";",
+        quote_char="'",
+        column_names=["review", "verdict"],
+    )
 
 
 def test_options_reach_their_component(config: PipelineConfig, pipeline: tfx.dsl.Pipeline) -> None:

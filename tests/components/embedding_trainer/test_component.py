@@ -28,6 +28,7 @@ def test_every_option_and_the_code_are_recorded() -> None:
     component = _component(
         options=TrainingOptions(learning_rate=1, strategy="mirrored"),
         train_splits=["train", "more"],
+        text_feature="review",
     )
 
     assert component.exec_properties == {
@@ -36,7 +37,7 @@ def test_every_option_and_the_code_are_recorded() -> None:
         "strategy": "mirrored",
         "workers": "[]",
         "train_splits": '["train", "more"]',
-        "text_feature": "text",
+        "text_feature": "review",
         "code_digest": mock.ANY,
     }
     assert isinstance(component.exec_properties["learning_rate"], float)

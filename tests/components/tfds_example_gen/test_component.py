@@ -9,6 +9,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.beam import beam_dag_runner
 
 from components import TfdsExampleGen
+from components.code_digest import source_digest
 from components.tfds_example_gen.file_formats import Columns
 from components.tfds_example_gen.files import TextFiles
 
@@ -86,6 +87,11 @@ def test_runs_again_when_a_row_of_a_file_has_changed_and_only_then(prepare, run,
 def test_either_a_dataset_or_files_are_read(arguments):
     with pytest.raises(ValueError, match="expected exactly one of them"):
         TfdsExampleGen(**arguments)
+
+
+def test_the_cache_sees_the_code():
+    properties = TfdsExampleGen("tiny_plain").exec_properties
+    assert properties["code_digest"] == source_digest("components.tfds_example_gen.executor")
 
 
 def test_refused_dataset_never_reaches_beam(prepare, run):
