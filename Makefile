@@ -22,6 +22,7 @@ quietly := 2> >(trap '' INT; exec grep --line-buffered -avE '$(notes)' >&2)
 
 # Two processes, each of which imports TensorFlow and TFX: 2 to 3 GB of memory each.
 pytest := pytest -n 2 --no-loadscope-reorder
+ordinary := not benchmarks and not hosts and not cluster
 
 .PHONY: help run test quick test-bench hosts test-trixie breakages mutants fuzz cluster lint format \
 	bench tensorboard image kubeflow-local clean
@@ -34,10 +35,10 @@ run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
 	@exec python -m pipeline_def run $(quietly)
 
 test: $(environment) ## Run all tests, or those of TESTS="…".
-	@$(pytest) -m "not benchmarks and not hosts" $(TESTS)
+	@$(pytest) -m "$(ordinary)" $(TESTS)
 
 quick: $(environment) ## Run the tests without pipelines, browsers and processes: a minute.
-	@$(pytest) -m "not slow and not browser and not docker and not benchmarks and not hosts" $(TESTS)
+	@$(pytest) -m "$(ordinary) and not slow and not browser and not docker" $(TESTS)
 
 test-bench: $(environment) ## Run each benchmark on the sample.
 	@pytest -m benchmarks
@@ -58,7 +59,7 @@ fuzz: $(environment) ## Break CASES projector directories, and judge verify by T
 	@python -m tests.components.projector_directory.judge $(or $(CASES),10000) $(or $(SEED),1)
 
 cluster: $(environment) ## Run the sample on several hosts and on Flink. Needs root, Java and Maven.
-	@TEST_CLUSTERS=1 pytest -m cluster $(TESTS)
+	@pytest -m cluster $(TESTS)
 
 lint: $(environment) ## Check style, types and the direction of imports.
 	@ruff check . && ruff format --check . && mypy && lint-imports

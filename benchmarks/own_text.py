@@ -29,6 +29,8 @@ _SEEDS = (0, 1)
 
 def main() -> None:
     """Measures and prints a JSON line for each file."""
+    if not sys.argv[1:] or sys.argv[1].startswith("-"):
+        sys.exit("Usage: python -m benchmarks.own_text FILE…")
     for file in [pathlib.Path(argument).absolute() for argument in sys.argv[1:]]:
         work = pathlib.Path("output", "bench", "own_text", file.stem).absolute()
         shutil.rmtree(work, ignore_errors=True)

@@ -24,7 +24,6 @@ from tests.pipelines import STEPS, Pipeline
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(not os.environ.get("TEST_CLUSTERS"), reason="TEST_CLUSTERS is not set"),
     pytest.mark.skipif(not shutil.which("java"), reason="there is no java"),
     pytest.mark.skipif(not shutil.which("mvn"), reason="there is no mvn"),
 ]

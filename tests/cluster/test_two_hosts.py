@@ -20,7 +20,6 @@ from tests.pipelines import STEPS, Pipeline, Run
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(not os.environ.get("TEST_CLUSTERS"), reason="TEST_CLUSTERS is not set"),
 ]
 
 JOB_PORT = 51000
