@@ -5,8 +5,10 @@ from sklearn.cluster import HDBSCAN
 
 from components.vectors.rows import unit_rows
 
+# A region of fewer rows is not seen as one in a picture of all. Of the 10,000 words of the IMDB
+# reviews 40 give 28 regions that can be named ("capital, europe, spain"), and 200 only 5.
 _MIN_ROWS = 20
-_MOST_REGIONS = 50
+_MOST_REGIONS = 250
 # HDBSCAN's time and memory grow with the square of the rows: of 100,000 it took minutes and 4 GB.
 _MOST_ROWS = 10_000
 
@@ -24,7 +26,6 @@ def find_regions(positions: np.ndarray, vectors: np.ndarray) -> list[np.ndarray]
         length 1. Rows between the regions are in none.
     """
     positions = positions[:_MOST_ROWS]
-    # A region of fewer is not seen as one in a picture of all.
     least = max(_MIN_ROWS, len(positions) // _MOST_REGIONS)
     if len(positions) < least:
         return []
