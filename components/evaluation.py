@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 import tf_keras  # TensorFlow Model Analysis makes its Keras metrics with this package.
 from tensorflow_model_analysis.metrics import multi_class_confusion_matrix_metrics
+from tensorflow_model_analysis.proto.config_pb2 import PerSliceMetricThreshold
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.types import artifact
@@ -73,9 +74,9 @@ def eval_config(
     )
 
 
-def _overall(bound: tfma.MetricThreshold) -> list[tfma.PerSliceMetricThreshold]:
+def _overall(bound: tfma.MetricThreshold) -> list[PerSliceMetricThreshold]:
     """Returns a bound that holds for all examples together, not for those of each label as well."""
-    return [tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=bound)]
+    return [PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=bound)]
 
 
 class SparseCategoricalAccuracy(tf_keras.metrics.SparseCategoricalAccuracy):
