@@ -147,6 +147,8 @@ def _prepare(builder: tfds.core.DatasetBuilder, root: Any, builder_module: str |
     try:
         builder.download_and_prepare()
     except (OSError, tfds.download.DownloadError) as error:
+        if builder.data_path.exists():  # Another run was faster: TFDS renames a complete directory.
+            return
         message = _how_to_prepare(builder, root, builder_module, str(error))
         raise FileNotFoundError(message) from error
     except AssertionError as error:  # TFDS's "No examples were yielded."

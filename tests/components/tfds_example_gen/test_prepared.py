@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from components.tfds_example_gen import prepared
+from pipeline_def import sample_reviews
 
 
 def name_of(builder):
@@ -42,6 +43,18 @@ def test_data_dir_may_be_relative_or_in_the_environment(prepare, monkeypatch):
     assert prepared.load("tiny_plain", str(prepare("tiny_plain", directory="other"))).data_dir != (
         directory
     )
+
+
+def test_a_dataset_that_another_run_prepares_meanwhile_is_taken(tmp_path, monkeypatch):
+    download_and_prepare = sample_reviews.SampleReviews.download_and_prepare
+
+    def second(builder):
+        download_and_prepare(sample_reviews.SampleReviews(data_dir=tmp_path))
+        download_and_prepare(builder)
+        raise FileExistsError(builder.data_dir)  # As its rename does.
+
+    monkeypatch.setattr(sample_reviews.SampleReviews, "download_and_prepare", second)
+    assert prepared.load("sample_reviews", str(tmp_path)).info.splits["train"].num_examples == 3000
 
 
 def test_dataset_of_ones_own_is_prepared_from_its_module(prepare, tmp_path, monkeypatch):
