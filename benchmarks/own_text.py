@@ -5,10 +5,11 @@ understands, 85 % of each to train on, and prints a JSON line for each. The peer
 of the same examples, so that what is compared is the model.
 """
 
-import os
+import argparse
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 from typing import Any
 
@@ -20,7 +21,6 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks import process, setting
 from components.text.tokenizers import split_words
-from pipeline_def import init
 
 _SPLITS = {"TRAIN": "data[:85%]", "EVAL": "data[85%:]"}
 _STARTS = ("cooccurrence", "random")
@@ -29,9 +29,9 @@ _SEEDS = (0, 1)
 
 def main() -> None:
     """Measures and prints a JSON line for each file."""
-    if not sys.argv[1:] or sys.argv[1].startswith("-"):
-        sys.exit("Usage: python -m benchmarks.own_text FILE…")
-    for file in [pathlib.Path(argument).absolute() for argument in sys.argv[1:]]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.own_text")
+    parser.add_argument("files", nargs="+", type=pathlib.Path)
+    for file in [file.absolute() for file in parser.parse_args().files]:
         work = pathlib.Path("output", "bench", "own_text", file.stem).absolute()
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
@@ -39,10 +39,8 @@ def main() -> None:
 
 
 def _measure(file: pathlib.Path, work: pathlib.Path) -> dict[str, Any]:
-    started_in = pathlib.Path.cwd()
-    os.chdir(work)  # Where init writes the configuration.
-    init.main([str(file)])
-    os.chdir(started_in)
+    # `init` writes the configuration to the working directory.
+    subprocess.run([sys.executable, "-m", "pipeline_def", "init", file], cwd=work, check=True)
     (configuration,) = work.glob("*.yaml")
     measured: dict[str, Any] = {}
     for start in _STARTS:

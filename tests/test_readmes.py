@@ -19,7 +19,13 @@ PROJECT = pathlib.Path(__file__).parents[1]
 README = PROJECT / "README.md"
 DOCUMENTS = [
     path
-    for pattern in ("*.md", "benchmarks/*.md", "components/**/*.md", "pipeline_def/**/*.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "benchmarks/*.md",
+        "components/**/*.md",
+        "pipeline_def/**/*.md",
+    )
     for path in sorted(PROJECT.glob(pattern))
 ]
 MAKEFILE = (PROJECT / "Makefile").read_text()
