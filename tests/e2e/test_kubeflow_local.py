@@ -46,7 +46,7 @@ def test_it_ends_in_a_projection_of_the_model() -> None:
     assert ran.returncode == 0, ran.stdout
     projection, page = (
         pathlib.Path(re.findall(f"^{name}: +(.*)$", ran.stdout, re.MULTILINE)[0])
-        for name in ("Projection", "Page")
+        for name in ("Projection", "Look at it")
     )
 
     model = projection.parents[1] / "EmbeddingTrainer" / "model"
