@@ -5,6 +5,7 @@ yet. The time covers what EmbeddingTrainer does before it saves the model: count
 the graph, and train until the validation loss no longer falls.
 """
 
+import contextlib
 import functools
 import logging
 import pathlib
@@ -40,7 +41,6 @@ def main() -> None:
     chosen = setting.from_arguments(__doc__)
     options = chosen.config.training
     paths, transform_output = transformed(chosen)
-    rates = _EpochRates()
     start = time.monotonic()
     examples = read(paths, transform_output, options)
     vocabulary_size = len(read_vocabulary(transform_output))
@@ -54,7 +54,8 @@ def main() -> None:
 
     embedding = initial_embedding(examples, vocabulary_size, options)
     build_initial = functools.partial(build, embedding=embedding)
-    outcome = train(build_initial, examples, options, tf.distribute.get_strategy())
+    with contextlib.closing(_EpochRates()) as rates:
+        outcome = train(build_initial, examples, options, tf.distribute.get_strategy())
     seconds = time.monotonic() - start
     model = build()
     model.set_weights(outcome.weights)
@@ -113,9 +114,13 @@ class _EpochRates(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[float] = []
-        logger = logging.getLogger("components.embedding_trainer.training")
-        logger.setLevel(logging.INFO)
-        logger.addHandler(self)
+        self._logger = logging.getLogger("components.embedding_trainer.training")
+        self._logger.setLevel(logging.INFO)
+        self._logger.addHandler(self)
+
+    def close(self) -> None:
+        self._logger.removeHandler(self)
+        super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
         print(record.getMessage())
