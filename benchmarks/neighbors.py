@@ -21,6 +21,7 @@ from components.embedding_trainer.training import train
 from components.text.features import FIRST_TOKEN_ID, input_dim
 from components.text.vocabulary import read_vocabulary
 from components.vectors.neighbors import probe_neighbors
+from components.vectors.quality import first_component_share
 
 _STARTS: dict[str, dict[str, Any]] = {
     "random": {"initial_embedding": "random"},
@@ -40,7 +41,7 @@ def main() -> None:
     vocabulary = read_vocabulary(transform_output)
     examples = training.read(paths, transform_output, chosen.config.training)
     classes = count_classes(examples.labels)
-    metrics = {}
+    metrics: dict[str, float | None] = {}
     for name, changes in _STARTS.items():
         accuracies, embeddings = [], []
         for seed in (0, 1):
@@ -59,7 +60,7 @@ def main() -> None:
             embeddings.append(outcome.weights[0][FIRST_TOKEN_ID:-1])
         metrics[f"{name}_accuracy"] = float(np.mean(accuracies))
         metrics[f"{name}_overlap"] = _overlap(vocabulary, *embeddings)
-        metrics[f"{name}_first_component"] = _first_component(embeddings[0])
+        metrics[f"{name}_first_component"] = first_component_share(embeddings[0])
     setting.report(metrics)
 
 
@@ -72,11 +73,6 @@ def _overlap(vocabulary: list[str], a: np.ndarray, b: np.ndarray) -> float:
         for vectors in (a, b)
     ]
     return float(np.mean([len({*x} & {*y}) for x, y in zip(*found, strict=True)])) / _NEIGHBORS
-
-
-def _first_component(vectors: np.ndarray) -> float:
-    variances = np.linalg.eigvalsh(np.cov(vectors.T))
-    return float(variances[-1] / variances.sum())
 
 
 if __name__ == "__main__":

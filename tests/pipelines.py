@@ -15,7 +15,10 @@ import pytest
 import tensorflow_datasets as tfds
 from click.testing import CliRunner
 from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.tools.cli.cli_main import cli_group
 
 from pipeline_def import __main__ as command_line
@@ -225,3 +228,29 @@ def prepare(
         split_datasets={split: list(enumerate(rows)) for split, rows in splits.items()},
         data_dir=data_dir,
     )
+
+
+def run_components(components: Sequence[BaseNode], directory: pathlib.Path) -> str:
+    """Runs components as a pipeline with the cache on, and tells how the last of them ended.
+
+    Args:
+        components: The last one is asked for.
+        directory: Of the artifacts and the store, which later runs find again.
+
+    Returns:
+        The state of its newest execution: COMPLETE, CACHED or FAILED.
+    """
+    connection = metadata.sqlite_metadata_connection_config(str(directory / "metadata.sqlite"))
+    LocalDagRunner().run(
+        tfx_pipeline.Pipeline(
+            pipeline_name="alone",
+            pipeline_root=str(directory / "artifacts"),
+            components=list(components),
+            enable_cache=True,
+            metadata_connection_config=connection,
+        )
+    )
+    with metadata.Metadata(connection) as connected:
+        executions = connected.store.get_executions_by_type(components[-1].type)
+    newest = max(executions, key=lambda execution: execution.id)
+    return str(mlmd.Execution.State.Name(newest.last_known_state))

@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -16,6 +15,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
+from components.embedding_trainer.worker import free_port
 from pipeline_def import remote_workers
 from pipeline_def.config import ConfigError
 from tests.pipeline_def.test_remote_workers import config
@@ -54,12 +54,6 @@ _TASK_MANAGER = {
     "taskmanager.memory.jvm-overhead.min": "64m",
     "taskmanager.memory.jvm-overhead.max": "64m",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("localhost", 0))
-        return int(listening.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@ import contextlib
 import os
 import pathlib
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from components.embedding_trainer.worker import free_port
 from pipeline_def import metadata_store
 from pipeline_def.config import ConfigError, PipelineConfig
 
@@ -21,12 +21,6 @@ PASSWORD = "a secret"
 STARTUP_SECONDS = 60
 
 HomeOf = Callable[[str], pathlib.Path]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def run_as(user: str, *command: str) -> None:

@@ -2,13 +2,13 @@ import contextlib
 import http.server
 import json
 import pathlib
-import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
+from components.embedding_trainer.worker import free_port
 from pipeline_def import remote_workers
 from pipeline_def.config import ConfigError, PipelineConfig, load
 
@@ -44,12 +44,6 @@ def flink(version: str) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"localhost:{server.server_address[1]}"
         server.shutdown()
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("localhost", 0))
-        return int(listening.getsockname()[1])
 
 
 def test_nothing_is_asked_of_this_machine(tmp_path: pathlib.Path) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import tensorflow_transform as tft
-from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import v1 as tfx
-from tfx.orchestration import metadata
 
 from components import ProjectorExporter
 from components.projector_directory.verify import verify
 from components.projector_exporter.options import ExportOptions
 from tests.components.projector_exporter import models
+from tests.pipelines import run_components
 
 Export = Callable[..., str]
 
@@ -26,7 +25,6 @@ def published(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture
 def export(tmp_path: pathlib.Path, published: pathlib.Path, graph: tft.TFTransformOutput) -> Export:
     """Runs the pipeline, and tells how ProjectorExporter ended."""
-    connection = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
     artifacts = tfx.types.standard_artifacts
 
     def imported(name: str, path: pathlib.Path, kind: type[tfx.dsl.Artifact]) -> tfx.dsl.Importer:
@@ -46,21 +44,7 @@ def export(tmp_path: pathlib.Path, published: pathlib.Path, graph: tft.TFTransfo
             options=ExportOptions(layouts=()),
             publish_dir=f"{published}/",
         )
-        tfx.orchestration.LocalDagRunner().run(
-            tfx.dsl.Pipeline(
-                pipeline_name="exporting",
-                pipeline_root=str(tmp_path / "artifacts"),
-                components=[model, transform_graph, exporter],
-                enable_cache=True,
-                metadata_connection_config=connection,
-            )
-        )
-        with metadata.Metadata(connection) as connected:
-            executions = connected.store.get_executions_by_type(
-                "components.projector_exporter.component.ProjectorExporter"
-            )
-        newest = max(executions, key=lambda execution: execution.id)
-        return str(mlmd.Execution.State.Name(newest.last_known_state))
+        return run_components([model, transform_graph, exporter], tmp_path)
 
     return run
 

@@ -7,13 +7,12 @@ import types
 from collections.abc import Callable
 
 import pytest
-from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx import v1 as tfx
-from tfx.orchestration import metadata
 
 from components import Pusher
 from components.pusher import versions
 from tests.components.pusher.test_versions import content, write_model
+from tests.pipelines import run_components
 
 Push = Callable[..., str]
 
@@ -26,9 +25,6 @@ def serving(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture
 def push(tmp_path: pathlib.Path, serving: pathlib.Path) -> Push:
     """Runs the pipeline with a model, and tells how Pusher ended."""
-    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
-        str(tmp_path / "metadata.sqlite")
-    )
 
     def run(name: str, blessed: bool = True) -> str:
         uri = tmp_path / name
@@ -49,21 +45,7 @@ def push(tmp_path: pathlib.Path, serving: pathlib.Path) -> Push:
             model_blessing=blessing.outputs["result"],
             serving_dir=str(serving),
         )
-        tfx.orchestration.LocalDagRunner().run(
-            tfx.dsl.Pipeline(
-                pipeline_name="pushing",
-                pipeline_root=str(tmp_path / "artifacts"),
-                components=[model, blessing, pusher],
-                enable_cache=True,
-                metadata_connection_config=connection,
-            )
-        )
-        with metadata.Metadata(connection) as connected:
-            executions = connected.store.get_executions_by_type(
-                "components.pusher.component.Pusher"
-            )
-            newest = max(executions, key=lambda execution: execution.id)
-        return str(mlmd.Execution.State.Name(newest.last_known_state))
+        return run_components([model, blessing, pusher], tmp_path)
 
     return run
 
