@@ -177,7 +177,7 @@ def test_a_second_run_is_refused_and_sigterm_to_make_ends_the_first(
 @pytest.fixture(scope="module")
 def again(sample: Pipeline, sample_run: Run) -> Run:
     runner = str(PROJECT / "pipeline_def" / "beam_runner.py")
-    sample.run_command(sample.tfx("pipeline", "create", "--pipeline_path", runner))
+    sample.tfx_here("pipeline", "create", "--pipeline_path", runner)
     return sample.run_command(sample.tfx("run", "create", "--pipeline_name", "sample"))
 
 

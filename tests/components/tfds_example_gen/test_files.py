@@ -56,6 +56,13 @@ def test_a_directory_has_a_subdirectory_for_each_class(text_files):
 def test_class_names_are_those_of_all_splits_in_sorted_order(text_files):
     contents = {"a.csv": rows_of("z", "x", "y", "x"), "b.csv": rows_of("x")}
     assert text_files(contents, train="a.csv", eval="b.csv").class_names() == ["x", "y", "z"]
+    assert text_files({"c.csv": rows_of("x", "y")}, train="c.csv").class_names() == ["x", "y"]
+
+
+def test_files_of_a_class_are_read_in_the_order_of_their_names(text_files):
+    names = [f"{number:02}.txt" for number in (7, 2, 11, 0, 5, 9, 3, 10, 1, 8, 4, 6)]
+    rows = text_files({f"d/x/{name}": name for name in names}, train="d").read("train")
+    assert [text for text, _ in rows] == sorted(names)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +127,13 @@ def test_digest_stays_when_a_file_is_touched_or_moved(text_files, tmp_path):
     assert first.digest() == digest
     assert text_files({"elsewhere/b.csv": rows_of("x")}, train="elsewhere/b.csv").digest() == digest
     assert len(digest) == 64
+
+
+def test_digest_does_not_depend_on_the_order_of_the_splits(text_files):
+    contents = {"a.csv": rows_of("x"), "b.csv": rows_of("y")}
+    one = text_files(contents, train="a.csv", eval="b.csv")
+    other = text_files(contents, eval="b.csv", train="a.csv")
+    assert one.digest() == other.digest()
 
 
 def test_digest_changes_with_whatever_changes_the_rows(text_files):
