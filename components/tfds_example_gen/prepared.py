@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import json
 import os
 import re
 import urllib.error
@@ -18,6 +19,8 @@ _NAME = re.compile(
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/+")
 # TFDS's words for a field, a feature or a file format that it does not know.
 _OF_NEWER_TFDS = re.compile("no field named|Unrecognized FeatureConnector|not a valid FileFormat")
+# What TFDS raises for a directory that is incomplete, damaged or not of this dataset.
+_NOT_LOADABLE = (AssertionError, OSError, TypeError, ValueError, json_format.ParseError)
 _PROBE_SECONDS = 10
 
 
@@ -57,14 +60,14 @@ def load(
         builder = tfds.builder(requested, data_dir=os.fspath(root))
     except tfds.core.DatasetNotFoundError:
         raise _not_found(dataset, match["name"], root) from None
-    except (AssertionError, OSError, ValueError, json_format.ParseError) as error:
-        raise _not_loadable(dataset, root, error) from error
+    except _NOT_LOADABLE as error:
+        raise _not_loadable(dataset, root / match["name"], error) from error
     if not builder.is_prepared():
         _prepare(builder, root, builder_module)
     try:
         return tfds.builder_from_directory(builder.data_dir)
-    except (OSError, ValueError, json_format.ParseError) as error:
-        raise _not_loadable(dataset, root, error) from error
+    except _NOT_LOADABLE as error:
+        raise _not_loadable(dataset, root / match["name"], error) from error
 
 
 def data_root(data_dir: str | None) -> Any:
@@ -115,22 +118,40 @@ def _not_found(dataset: str, name: str, root: Any) -> ValueError:
     )
 
 
-def _not_loadable(dataset: str, root: Any, error: Exception) -> ValueError:
+def _not_loadable(dataset: str, directory: Any, error: Exception) -> ValueError:
     # The dataset's code refuses an unknown config or version, and names those that it knows.
     _, of_code, cause = str(error).rpartition('}": ')
     if of_code:
         return ValueError(f"Dataset {dataset!r} cannot be loaded: {' '.join(cause.split())}")
+    if not isinstance(error, OSError) and (damage := _damaged_file(directory)):
+        return ValueError(
+            f"Dataset {dataset!r} cannot be loaded: {damage}. Remove the directory of this file "
+            "and run again, or copy it again."
+        )
     cause = cause.splitlines()[0]
     if _OF_NEWER_TFDS.search(cause):
         return ValueError(
-            f"Dataset {dataset!r} in {root} was prepared by a newer TFDS than the installed "
+            f"Dataset {dataset!r} in {directory} was prepared by a newer TFDS than the installed "
             f"{tfds.__version__}: {cause} Upgrade tensorflow-datasets, or prepare the dataset "
             "again."
         )
     return ValueError(
-        f"Dataset {dataset!r} in {root} cannot be loaded: {cause} If its directory there is "
+        f"Dataset {dataset!r} in {directory} cannot be loaded: {cause} If its directory there is "
         "incomplete, remove it and run again, or copy it again."
     )
+
+
+def _damaged_file(directory: Any) -> str | None:
+    """Returns which description of a prepared dataset is no JSON object, and what it is."""
+    for place in ("*/*.json", "*/*/*.json"):  # Of a version, or of a version of a config.
+        for path in sorted(directory.glob(place)):
+            try:
+                content = json.loads(path.read_text())
+            except (OSError, ValueError) as error:
+                return f"{path} is damaged: {error}"
+            if not content or not isinstance(content, dict):
+                return f"{path} is damaged: it holds {content!r:.40}, expected a JSON object"
+    return None
 
 
 def _prepare(builder: tfds.core.DatasetBuilder, root: Any, builder_module: str | None) -> None:

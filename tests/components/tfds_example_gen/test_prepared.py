@@ -162,12 +162,24 @@ def test_dataset_of_a_newer_tfds_is_called_that(prepare, file, old, new):
     assert "incomplete" not in str(it.value)
 
 
-def test_truncated_file_is_called_incomplete(prepare):
-    data_dir = prepare("tiny_plain")
-    path = data_dir / "tiny_plain" / "1.0.0" / "dataset_info.json"
-    path.write_text(path.read_text()[:200])
-    with pytest.raises(ValueError, match="is incomplete"):
-        prepared.load("tiny_plain", str(data_dir))
+@pytest.mark.parametrize("file", ["dataset_info.json", "features.json"])
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "Expecting value"),
+        (b'{"citation": "", ', "Expecting property name"),
+        (b"\xff", "'utf-8' codec can't decode"),
+        (b"null", "it holds None, expected a JSON object"),
+        (b"{}", "it holds {}, expected a JSON object"),
+    ],
+)
+def test_a_damaged_description_is_named(prepare, file, content, found):
+    for name, config in (("tiny_plain", ""), ("tiny_configured", "short")):
+        data_dir = prepare(name, config=config or None)
+        path = data_dir / name / config / "1.0.0" / file
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f": {path} is damaged: {found}.*run again, or copy"):
+            prepared.load(name, str(data_dir))
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/tfds", "hdfs://host/tfds", "file:///tmp", "gs:/b"])
@@ -190,7 +202,9 @@ def test_uri_stays_a_uri(tmp_path, monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(prepared.tfds, "builder", builder)
-    with pytest.raises(ValueError, match=r"in gs://bucket/tfds cannot be loaded: no network"):
+    with pytest.raises(
+        ValueError, match=r"in gs://bucket/tfds/tiny_plain cannot be loaded: no network"
+    ):
         prepared.load("tiny_plain", "gs://bucket/tfds")
     assert paths == ["gs://bucket/tfds"]
     assert not list(tmp_path.iterdir())

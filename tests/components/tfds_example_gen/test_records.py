@@ -106,11 +106,15 @@ def test_file_that_ends_too_early_is_refused(stored):
 
 
 @pytest.mark.parametrize("verbatim", [False, True])
-def test_a_damaged_file_is_named(stored, verbatim):
+@pytest.mark.parametrize(
+    "damage",
+    [lambda it: it[:30] + b"damage" + it[36:], lambda it: it[:-30]],
+    ids=["overwritten", "truncated"],
+)
+def test_a_damaged_file_is_named(stored, verbatim, damage):
     reader, part = stored(*[example()] * 100, verbatim=verbatim)
     path = pathlib.Path(part.file)
-    content = path.read_bytes()
-    path.write_bytes(content[:30] + b"damage" + content[36:])
+    path.write_bytes(damage(path.read_bytes()))
     for call in (lambda: list(reader.read(part)), lambda: reader.digest([part])):
         with pytest.raises(ValueError, match=rf"^{path} is damaged: \w+.*\. Prepare or copy"):
             call()
