@@ -12,18 +12,18 @@ import dataclasses
 import difflib
 import os
 import pathlib
-import re
 from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pydantic
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from components.embedding_trainer.options import TrainingOptions
 from components.projector_exporter.options import ExportOptions
 from components.text.options import VocabularyOptions
+from pipeline_def.kubeflow.settings import Kubeflow
 
 SAMPLE = pathlib.Path(__file__).parent / "configs" / "sample.yaml"
 _OVERRIDE = "PIPELINE__"
@@ -42,80 +42,8 @@ def _make_absolute(path: str) -> str:
     return path if "://" in path else str(pathlib.Path(os.path.expanduser(path)).absolute())
 
 
-# Of github.com/distribution/reference: HOST:PORT/PATH:TAG or HOST:PORT/PATH@DIGEST.
-_IMAGE = re.compile(
-    r"[a-zA-Z0-9.-]+(:\d+(?=/))?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
-    r"(:(?P<tag>\w[\w.-]{0,127}))?(?P<digest>@sha256:[0-9a-f]{64})?",
-    re.ASCII,
-)
-
-
-def _require_pinned(image: str) -> str:
-    found = _IMAGE.fullmatch(image)
-    if not found:
-        raise ValueError(
-            f"expected an image such as registry.example.com/x:1.0.0, found {image!r}."
-        )
-    if found["tag"] in (None, "latest") and not found["digest"]:
-        raise ValueError(
-            f"expected an image with a fixed tag or a digest, found {image!r}. "
-            "Kubeflow's cache tells code apart by its image alone: name a version, such as "
-            f"{image.removesuffix(':latest')}:1.0.0."
-        )
-    return image
-
-
-_BYTES = {"": 1} | {
-    unit: base ** (power + 1)
-    for base, units in ((1000, "kMGTPE"), (1024, ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")))
-    for power, unit in enumerate(units)
-}
-
-
-def bytes_of(quantity: str) -> float:
-    """Returns a Kubernetes quantity of memory, such as 16Gi or 500M, in bytes.
-
-    Raises:
-        ValueError: It is none, or zero.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", quantity)
-    if not found or found[2] not in _BYTES or not float(found[1]):
-        raise ValueError(f"expected a size such as 16Gi or 500M, found {quantity!r}.")
-    return float(found[1]) * _BYTES[found[2]]
-
-
-def _require_quantity(quantity: str) -> str:
-    bytes_of(quantity)
-    return quantity
-
-
-def _require_seen_by_steps(path: str) -> str:
-    # TensorFlow has a file system for gs:// only.
-    if not path.startswith(("/", "gs://")):
-        raise ValueError(
-            f"expected a path in the steps' containers, such as /data on a volume, or a gs:// URI; "
-            f"found {path!r}."
-        )
-    return path
-
-
-def _require_object_store(uri: str) -> str:
-    if not uri.startswith(("gs://", "s3://", "minio://")):
-        raise ValueError(f"expected a gs://, s3:// or minio:// URI, found {uri!r}.")
-    return uri
-
-
 LocalPath = Annotated[str, pydantic.AfterValidator(_require_local)]
 AbsolutePath = Annotated[str, Field(min_length=1), pydantic.AfterValidator(_make_absolute)]
-StepPath = Annotated[str, pydantic.AfterValidator(_require_seen_by_steps)]
-Quantity = Annotated[str, pydantic.AfterValidator(_require_quantity)]
-# Names of Kubernetes: of its objects, of devices and labels, and of a label's value.
-ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
-QualifiedName = Annotated[
-    str, Field(pattern=r"^([a-z0-9][-a-z0-9.]*/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$")
-]
-LabelValue = Annotated[str, Field(pattern=r"^([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?$")]
-ObjectStoreUri = Annotated[str, pydantic.AfterValidator(_require_object_store)]
 
 
 class ConfigError(ValueError):
@@ -226,112 +154,12 @@ class Database(_Section):
     """Environment variable that holds the password; ``None``: no password."""
 
 
-class Volume(_Section):
-    """A persistent volume that every step sees."""
-
-    claim: ObjectName
-    """Name of the PersistentVolumeClaim."""
-    mount_path: Annotated[str, Field(pattern="^/[^:]")]
-
-
-class Toleration(_Section):
-    """A taint of nodes that a step may run on all the same."""
-
-    key: QualifiedName | None = None
-    """Key of the taint; ``None``: every taint, with the operator ``Exists``."""
-    operator: Literal["Equal", "Exists"] = "Equal"
-    value: LabelValue | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """Effect of the taint; ``None``: every effect."""
-
-    @pydantic.model_validator(mode="after")
-    def _require_what_kubernetes_does(self) -> "Toleration":
-        # ValidateTolerations of kubernetes/pkg/apis/core/validation/validation.go.
-        if self.operator == "Exists" and self.value:
-            raise ValueError(f"expected no value with the operator Exists, found {self.value!r}.")
-        if self.operator == "Equal" and self.key is None:
-            raise ValueError("expected a key, or the operator Exists to tolerate every taint.")
-        return self
-
-
-class Secret(_Section):
-    """A Kubernetes secret that every step has in its environment."""
-
-    name: ObjectName
-    environment: dict[str, Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]]
-    """Environment variable for each key of the secret that is wanted."""
-
-
-class StepSettings(_Section):
-    """Resources and placement of a step on a cluster."""
-
-    cpu: PositiveFloat | None = None
-    """Limit in cores; ``None``: the namespace's default."""
-    memory: Quantity | None = None
-    """Limit in bytes, as Kubernetes writes them: ``16Gi``, ``500M``; ``None``: the namespace's
-    default."""
-    accelerator: QualifiedName | None = None
-    """Kubernetes' name of a device, such as ``nvidia.com/gpu``."""
-    accelerators: PositiveInt = 1
-    """Number of these devices."""
-    node_selector: dict[QualifiedName, LabelValue] = {}
-    """Labels of the nodes that the step may run on."""
-    tolerations: list[Toleration] = []
-    shared_memory: Quantity | None = None
-    """Size of ``/dev/shm``, a part of `memory`; ``None``: the container runtime's, often 64 MB."""
-    retries: NonNegativeInt = 0
-    """Number of times that a failed step is tried again."""
-    caching: bool = True
-    """Whether KFP's cache may serve the step. It never serves ``Dataset``, ``Pusher``, and
-    ``ProjectorExporter`` with a `publish_dir`."""
-
-
-class Kubeflow(_Section):
-    """How the pipeline runs on Kubeflow Pipelines."""
-
-    image: Annotated[str, pydantic.AfterValidator(_require_pinned)] | None = None
-    """Image of the steps, with a tag other than ``latest`` or a digest; required to compile."""
-    pipeline_root: ObjectStoreUri | None = None
-    """Where a run keeps its artifacts; ``None``: the cluster's default."""
-    data_dir: StepPath | None = None
-    """The steps' ``dataset.data_dir``; ``None``: the image's ``TFDS_DATA_DIR``, or TFDS's own
-    default, where each run prepares the dataset anew."""
-    publish_dir: StepPath | None = None
-    """The steps' ``publish_dir``."""
-    push_destination: StepPath | None = None
-    """Where blessed models are pushed; ``None``: there is no Pusher."""
-    baseline_model: ObjectStoreUri | None = None
-    """URI of the Model artifact that a new model is compared with; ``None``: with none."""
-    volumes: list[Volume] = []
-    secrets: list[Secret] = []
-    defaults: StepSettings = StepSettings()
-    """Settings of every step."""
-    steps: dict[str, StepSettings] = {}
-    """Settings of single steps by name, such as ``EmbeddingTrainer``. Each that is set replaces
-    that of `defaults`."""
-
-    @pydantic.field_validator("volumes")
-    @classmethod
-    def _require_different(cls, volumes: list[Volume]) -> list[Volume]:
-        # KFP names a volume in the pod by its claim.
-        for field in ("claim", "mount_path"):
-            found = [getattr(volume, field) for volume in volumes]
-            if len(set(found)) < len(found):
-                raise ValueError(f"expected a different {field} for each volume, found {found}.")
-        return volumes
-
-    def of_step(self, name: str) -> StepSettings:
-        """Returns the settings of a step: its own over the defaults."""
-        own = self.steps.get(name, StepSettings())
-        changes = {field: getattr(own, field) for field in own.model_fields_set}
-        return self.defaults.model_copy(update=changes)
-
-
 class PipelineConfig(_Section):
     """All that `create_pipeline` is configured by."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    """Name of the pipeline: lower-case letters, digits and hyphens."""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=100)]
+    """Name of the pipeline: lower-case letters, digits and, inside, hyphens. Kubeflow Pipelines
+    takes 128 characters, with the time that is added to the name of each version and run."""
     output_dir: LocalPath = "output"
     """Directory of the outputs of all pipelines, one subdirectory for each pipeline's name."""
     publish_dir: AbsolutePath | None = None
@@ -349,6 +177,7 @@ class PipelineConfig(_Section):
     metadata: Database | None = None
     """The ML Metadata database; ``None``: an SQLite file in the pipeline's directory."""
     kubeflow: Kubeflow = Kubeflow()
+    """How the pipeline runs on Kubeflow Pipelines."""
 
     @property
     def root(self) -> pathlib.Path:

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) not in (1, 2) or arguments[0].startswith("-"):
         sys.exit("Usage: python -m pipeline_def init FILE, or init TRAIN_FILE EVAL_FILE")
     name = re.sub(r"[^a-z0-9]+", "-", pathlib.Path(arguments[0]).name.lower().split(".")[0])
-    name = name.strip("-") or "reviews"
+    name = name[:100].strip("-") or "reviews"
     target = pathlib.Path(f"{name}.yaml")
     if target.exists():
         sys.exit(f"{target} exists. Move or remove it, or edit it instead.")

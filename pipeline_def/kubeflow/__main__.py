@@ -7,12 +7,14 @@ import pathlib
 import sys
 import warnings
 
+import kfp_server_api
+import urllib3
 import yaml
 
 from pipeline_def import startup  # noqa: F401  Before TensorFlow is imported.
 from pipeline_def.config import PipelineConfig, load
-from pipeline_def.kubeflow.client import Cluster, ClusterError, Launch, six_fields, unique_name
-from pipeline_def.kubeflow.wait_for_run import failed_step, wait_for_run
+from pipeline_def.kubeflow.client import Client, refusal, unique_name
+from pipeline_def.kubeflow.wait_for_run import wait_for_run
 
 _HOST = "KF_PIPELINES_ENDPOINT"  # The variable that kfp reads.
 
@@ -26,13 +28,20 @@ def main(words: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 if all went well, 1 if something is wrong or the awaited run failed, 130 if
         the wait was interrupted.
+
+    Raises:
+        SystemExit: The command line is wrong.
     """
     options = _parser().parse_args(words)
     try:
         return int(options.command(options))
-    except (ValueError, OSError, ClusterError) as error:  # Configuration, argument, file, cluster.
+    except kfp_server_api.ApiException as error:
+        print(f"{options.host} {refusal(error)}", file=sys.stderr)
+    except urllib3.exceptions.HTTPError as error:
+        print(f"{options.host} does not answer: {getattr(error, 'reason', error)}", file=sys.stderr)
+    except (ValueError, OSError) as error:  # Configuration, argument, file.
         print(error, file=sys.stderr)
-        return 1
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     cluster.add_argument(
         "--host",
         default=os.environ.get(_HOST),
-        help=f"Address of Kubeflow Pipelines. Default: the environment variable {_HOST}",
+        required=not os.environ.get(_HOST),
+        help="Address of Kubeflow Pipelines, such as https://kubeflow.example.com/pipeline. "
+        f"Default: the environment variable {_HOST}",
     )
     cluster.add_argument("--namespace", help="Your namespace, where each user has one.")
     cluster.add_argument("--token-file", type=pathlib.Path, help="File with a bearer token.")
@@ -68,20 +79,18 @@ def _parser() -> argparse.ArgumentParser:
     submitting.set_defaults(command=_submit)
     submitting.add_argument("--experiment", default="Default", help="Default: %(default)s")
     submitting.add_argument("--service-account", help="Kubernetes service account of the steps.")
-    submitting.add_argument(
-        "--pipeline-root",
-        help="URI of the directory for the run's outputs. Default: kubeflow.pipeline_root",
+    once_or_often = submitting.add_mutually_exclusive_group()
+    once_or_often.add_argument(
+        "--wait", action="store_true", help="Wait for the run; exit with 1 if it fails."
     )
-    submitting.add_argument(
+    once_or_often.add_argument(
         "--cron",
+        type=_with_seconds,
         metavar='"MINUTE HOUR DAY MONTH WEEKDAY"',
         help="Run it at these times in place of once; replaces the recurring run of its name.",
     )
     submitting.add_argument(
         "--disable", action="store_true", help="With --cron: create it, but do not start it yet."
-    )
-    submitting.add_argument(
-        "--wait", action="store_true", help="Wait for the run; exit with 1 if it fails."
     )
 
     recurring = commands.add_parser(
@@ -90,6 +99,17 @@ def _parser() -> argparse.ArgumentParser:
     recurring.set_defaults(command=_recurring)
     recurring.add_argument("--delete", metavar="NAME", help="Delete the recurring run NAME.")
     return parser
+
+
+def _with_seconds(cron: str) -> str:
+    # KFP reads five fields as well, but as seconds, minute, hour, …: "0 3 * * *" would run at three
+    # minutes past every hour (kubeflow/kubeflow#5306).
+    if len(cron.split()) != 5:
+        raise argparse.ArgumentTypeError(
+            "expected five fields, minute, hour, day of the month, month and day of the week, such "
+            f"as '0 3 * * *'; found {cron!r}."
+        )
+    return f"0 {cron}"
 
 
 def _compiled() -> tuple[PipelineConfig, str]:
@@ -114,77 +134,70 @@ def _compile(options: argparse.Namespace) -> int:
 
 
 def _upload(options: argparse.Namespace) -> int:
-    cluster = _cluster(options)
+    client = _client(options)
     config, pipeline = _compiled()
-    cluster.upload(pipeline, config.name)  # kfp prints where to see it.
+    client.upload(pipeline, config.name)  # kfp prints where to see it.
     return 0
 
 
 def _submit(options: argparse.Namespace) -> int:
-    cron = None if options.cron is None else six_fields(options.cron)
-    if options.disable and not cron:
+    if options.disable and not options.cron:
         raise ValueError("--disable: expected --cron with it; there is nothing else to disable.")
-    if cron and options.wait:
-        raise ValueError("--wait: a recurring run has no end to wait for.")
-    cluster = _cluster(options)
+    client = _client(options)
     config, pipeline = _compiled()
-    launch = Launch(
-        cluster.upload(pipeline, config.name),
+    arguments = client.arguments(
+        client.upload(pipeline, config.name),
         options.experiment,
-        options.pipeline_root or config.kubeflow.pipeline_root,
+        config.kubeflow.pipeline_root,
         options.service_account,
     )
-    if cron:
-        cluster.repeat(launch, config.name, cron, enabled=not options.disable)
-        return _list_recurring(cluster)
-    run_id = cluster.start(launch, unique_name(config.name))
-    return _wait(cluster, run_id, pipeline) if options.wait else 0
+    if options.cron:
+        client.repeat(config.name, options.cron, not options.disable, arguments)
+        return _list_recurring(client)
+    run = client.run_pipeline(job_name=unique_name(config.name), **arguments)
+    return _wait(client, run.run_id, pipeline) if options.wait else 0
 
 
 def _recurring(options: argparse.Namespace) -> int:
-    cluster = _cluster(options)
+    client = _client(options)
     if options.delete:
-        runs = cluster.recurring(options.delete)
+        runs = client.recurring(options.delete)
         if not runs:
             raise ValueError(f"--delete: there is no recurring run {options.delete!r}.")
-        cluster.delete_recurring(runs)
-    return _list_recurring(cluster)
+        for run in runs:
+            client.delete_recurring_run(run.recurring_run_id)
+    return _list_recurring(client)
 
 
-def _list_recurring(cluster: Cluster) -> int:
-    for run in cluster.recurring():
+def _list_recurring(client: Client) -> int:
+    for run in client.recurring():
         cron = run.trigger.cron_schedule.cron if run.trigger.cron_schedule else "at intervals"
         print(f"{run.display_name:<20} {cron:<20} {run.status.lower()}")
     return 0
 
 
-def _wait(cluster: Cluster, run_id: str, pipeline: str) -> int:
+def _wait(client: Client, run_id: str, pipeline: str) -> int:
     steps = list(next(yaml.safe_load_all(pipeline))["root"]["dag"]["tasks"])
     try:
-        run = wait_for_run(cluster, run_id, steps)
+        run = wait_for_run(client, run_id, steps)
     except KeyboardInterrupt:
         print(f"\nThe run {run_id} goes on.", file=sys.stderr)
         return 130
     if run.state == "SUCCEEDED":
         return 0
-    failed = failed_step(run, steps)
-    culprit = f"{failed} failed" if failed else f"The run ended as {run.state}"
-    said = f": {run.error.message}" if run.error and run.error.message else ""
-    print(f"\n{culprit}{said}. See the details of the run above for its log.", file=sys.stderr)
+    said = f", {run.error.message}" if run.error and run.error.message else ""
+    print(
+        f"\nThe run ended as {run.state}{said}. See the run's details, above, for its log.",
+        file=sys.stderr,
+    )
     return 1
 
 
-def _cluster(options: argparse.Namespace) -> Cluster:
-    if not options.host:
-        raise ValueError(
-            "There is no cluster to ask: pass --host with the address of its Kubeflow Pipelines, "
-            f"such as https://kubeflow.example.com/pipeline, or set {_HOST}."
-        )
-    return Cluster(options.host, options.namespace, options.token_file)
+def _client(options: argparse.Namespace) -> Client:
+    return Client(options.host, options.namespace, options.token_file)
 
 
 if __name__ == "__main__":
-    # kfp warns of servers before 2.0, urllib3 of each attempt that fails.
-    warnings.simplefilter("ignore", FutureWarning)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore", FutureWarning)  # kfp's, of servers before 2.0.
+    logging.disable(logging.ERROR)  # Of urllib3 and kfp, about failures that `main` tells of.
     sys.exit(main())

@@ -1,64 +1,27 @@
-"""Talks to a Kubeflow Pipelines installation through kfp.Client, and puts its errors into words."""
+"""Uploads and starts pipelines on a Kubeflow Pipelines installation, through kfp.Client."""
 
-import contextlib
-import dataclasses
 import datetime
 import json
-import os
 import pathlib
 import re
 import ssl
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import kfp
 import kfp_server_api
-import urllib3
 from kfp.client import set_volume_credentials
 
-_TIMEOUT_SECONDS = 30
+_TIMEOUT_SECONDS = 10  # Of an attempt; urllib3 makes four.
 # The API server judges an uploaded pipeline when it makes a workflow of it, and answers 500.
 _BAD_PIPELINE = re.compile("Failed to (validate|generate|compile|unmarshal)|unknown field")
 
 
-class ClusterError(Exception):
-    """An answer of a cluster that is an error, or the reason why there is no answer.
+class Client(kfp.Client):
+    """A client for one user, which tells at once why an installation cannot be used.
 
-    Attributes:
-        status: The HTTP status of the answer; None if there is none.
-    """
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclasses.dataclass(frozen=True)
-class Launch:
-    """What to run, and how.
-
-    Attributes:
-        version: The version of a pipeline.
-        experiment: Name of the experiment that the run belongs to; created if it is new.
-        pipeline_root: URI of a directory for the outputs; None for the cluster's default.
-        service_account: The Kubernetes service account of the steps; None for the cluster's
-            default.
-    """
-
-    version: kfp_server_api.V2beta1PipelineVersion
-    experiment: str = "Default"
-    pipeline_root: str | None = None
-    service_account: str | None = None
-
-
-class Cluster:
-    """A Kubeflow Pipelines installation, as one user sees it.
-
-    Every method raises a ClusterError if the installation refuses something or does not answer.
+    kfp's asks for the server's health five times over 25 seconds, with a traceback for each, and
+    takes a login page for an answer.
     """
 
     def __init__(
@@ -67,182 +30,138 @@ class Cluster:
         """Connects to the installation.
 
         Args:
-            host: Address of its user interface, such as https://kubeflow.example.com/pipeline.
+            host: Address of its user interface, such as https://kubeflow.example.com/pipeline, with
+                or without the '#' and the page that a browser shows after it.
             namespace: The Kubernetes namespace of the user, where each user has one.
             token_file: A file with a bearer token. It is read for each request, as tokens expire.
+
+        Raises:
+            ValueError: What answers is no Kubeflow Pipelines, or it wants a namespace.
+            kfp_server_api.ApiException: It refuses the token.
+            urllib3.exceptions.HTTPError: Nothing answers.
         """
-        self._host = _address(host)
-        self._namespace = namespace
-        self._token_file = token_file
+        self.namespace = namespace
         credentials = None
         if token_file:
             credentials = set_volume_credentials.ServiceAccountTokenVolumeCredentials(
                 str(token_file)
             )
-        self._require_health()
-        with self._errors_in_words():
-            self._client = kfp.Client(
-                host=self._host,
-                namespace=namespace or "kubeflow",  # kfp takes this name for no namespace.
-                credentials=credentials,
-                ssl_ca_cert=ssl.get_default_verify_paths().cafile,  # Of SSL_CERT_FILE, if set.
+        super().__init__(
+            host=host.partition("#")[0].rstrip("/"),
+            namespace=namespace or "kubeflow",  # kfp takes this name for no namespace.
+            credentials=credentials,
+            ssl_ca_cert=ssl.get_default_verify_paths().cafile,  # Of SSL_CERT_FILE, if set.
+        )
+        self.get_kfp_healthz()
+
+    def get_kfp_healthz(self, sleep_duration: int = 0) -> kfp_server_api.V2beta1GetHealthzResponse:
+        """Asks for the health of the server, once."""
+        # Not by the API's own method, whose name kfp-server-api 2.17 changed.
+        health = self._healthz_api.api_client.call_api(
+            "/apis/v2beta1/healthz",
+            "GET",
+            response_type="object",
+            auth_settings=["Bearer"],
+            _return_http_data_only=True,
+            _request_timeout=_TIMEOUT_SECONDS,
+        )
+        if not isinstance(health, dict):
+            raise ValueError(
+                "--host: a page answers, not the Kubeflow Pipelines API. If it is a login, pass "
+                "--token-file; otherwise add the path of Kubeflow Pipelines, such as /pipeline."
             )
+        multi_user = health.get("multi_user", False)
+        if multi_user and not self.namespace:
+            raise ValueError("--namespace: is required, because each user has one there.")
+        return kfp_server_api.V2beta1GetHealthzResponse(multi_user=multi_user)
 
     def upload(self, pipeline: str, name: str) -> kfp_server_api.V2beta1PipelineVersion:
         """Uploads a compiled pipeline, as a new version if the installation knows its name."""
-        with self._errors_in_words(), tempfile.TemporaryDirectory() as directory:
-            path = os.path.join(directory, f"{name}.yaml")
-            pathlib.Path(path).write_text(pipeline, encoding="utf-8")
-            known = self._client.list_pipelines(
-                filter=_named(name), namespace=self._namespace
-            ).pipelines
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, f"{name}.yaml")
+            path.write_text(pipeline, encoding="utf-8")
+            # Not get_pipeline_id, which looks into no namespace.
+            known = self.list_pipelines(filter=_named(name), namespace=self.namespace).pipelines
             if known:
-                return self._client.upload_pipeline_version(
-                    path, unique_name(name), pipeline_id=known[0].pipeline_id
+                return self.upload_pipeline_version(
+                    str(path), unique_name(name), pipeline_id=known[0].pipeline_id
                 )
-            new = self._client.upload_pipeline(path, name, namespace=self._namespace)
-            return self._client.list_pipeline_versions(new.pipeline_id).pipeline_versions[0]
+            new = self.upload_pipeline(str(path), name, namespace=self.namespace)
+            return self.list_pipeline_versions(new.pipeline_id).pipeline_versions[0]
 
-    def start(self, launch: Launch, name: str) -> str:
-        """Starts a run of a name and returns its id."""
-        with self._errors_in_words():
-            return str(self._client.run_pipeline(job_name=name, **self._arguments(launch)).run_id)
+    def arguments(
+        self,
+        version: kfp_server_api.V2beta1PipelineVersion,
+        experiment: str = "Default",
+        pipeline_root: str | None = None,
+        service_account: str | None = None,
+    ) -> dict[str, Any]:
+        """Returns what `run_pipeline` and `create_recurring_run` are told of a version to run.
 
-    def run(self, run_id: str) -> kfp_server_api.V2beta1Run:
-        """Returns the present state of a run."""
-        with self._errors_in_words():
-            return self._client.get_run(run_id)
+        Args:
+            version: The version of a pipeline.
+            experiment: Name of the experiment of the run; created if it is new.
+            pipeline_root: URI of a directory for the outputs; None for the cluster's default.
+            service_account: The Kubernetes service account of the steps; None for the cluster's
+                default.
+        """
+        group = self.create_experiment(experiment, namespace=self.namespace)
+        return {
+            "experiment_id": group.experiment_id,
+            "pipeline_id": version.pipeline_id,
+            "version_id": version.pipeline_version_id,
+            "pipeline_root": pipeline_root,
+            "service_account": service_account,
+        }
 
-    def repeat(self, launch: Launch, name: str, cron: str, enabled: bool = True) -> None:
+    def repeat(self, name: str, cron: str, enabled: bool, arguments: dict[str, Any]) -> None:
         """Creates a recurring run, in place of those of the same name.
 
         Args:
-            launch: What to run.
             name: Name of the recurring run.
-            cron: Six fields, see `six_fields`.
+            cron: Six fields, the first for the seconds.
             enabled: Whether it starts runs from now on.
+            arguments: As of `arguments`.
         """
-        with self._errors_in_words():
-            before = self.recurring(name)
-            self._client.create_recurring_run(
-                job_name=name,
-                cron_expression=cron,
-                no_catchup=True,  # Runs that were missed would all see the same data.
-                enabled=enabled,
-                **self._arguments(launch),
-            )
-            self.delete_recurring(before)
+        before = self.recurring(name)
+        self.create_recurring_run(
+            job_name=name,
+            cron_expression=cron,
+            no_catchup=True,  # Runs that were missed would all see the same data.
+            enabled=enabled,
+            **arguments,
+        )
+        for run in before:
+            self.delete_recurring_run(run.recurring_run_id)
 
     def recurring(self, name: str | None = None) -> list[kfp_server_api.V2beta1RecurringRun]:
         """Returns the recurring runs, all or those of a name."""
         found: list[kfp_server_api.V2beta1RecurringRun] = []
         token = ""
-        with self._errors_in_words():
-            while True:
-                page = self._client.list_recurring_runs(
-                    page_token=token, page_size=100, namespace=self._namespace
-                )
-                found += page.recurring_runs or []
-                token = page.next_page_token
-                if not token:
-                    return [run for run in found if name in (None, run.display_name)]
+        while True:
+            page = self.list_recurring_runs(token, page_size=100, namespace=self.namespace)
+            found += page.recurring_runs or []
+            token = page.next_page_token
+            if not token:
+                return [run for run in found if name in (None, run.display_name)]
 
-    def delete_recurring(self, runs: Iterable[kfp_server_api.V2beta1RecurringRun]) -> None:
-        """Deletes recurring runs."""
-        with self._errors_in_words():
-            for run in runs:
-                self._client.delete_recurring_run(run.recurring_run_id)
 
-    def _arguments(self, launch: Launch) -> dict[str, Any]:
-        group = self._client.create_experiment(launch.experiment, namespace=self._namespace)
-        return {
-            "experiment_id": group.experiment_id,
-            "pipeline_id": launch.version.pipeline_id,
-            "version_id": launch.version.pipeline_version_id,
-            "pipeline_root": launch.pipeline_root,
-            "service_account": launch.service_account,
-        }
-
-    def _require_health(self) -> None:
-        # kfp.Client asks the same, but five times over 25 seconds, with a traceback for each.
-        request = urllib.request.Request(f"{self._host}/apis/v2beta1/healthz")
-        with self._errors_in_words():
-            if self._token_file:
-                token = self._token_file.read_text(encoding="utf-8").strip()
-                request.add_unredirected_header("Authorization", f"Bearer {token}")
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
-                is_api = "json" in answer.headers.get("Content-Type", "")
-                health = json.load(answer) if is_api else {}
-        if not is_api:
-            raise ClusterError(
-                f"{self._host} answers with a page in place of the Kubeflow Pipelines API. If it "
-                "is a login, pass --token-file; otherwise add the path of Kubeflow Pipelines to "
-                "--host, such as /pipeline."
-            )
-        if health.get("multi_user") and not self._namespace:
-            raise ClusterError(f"{self._host} has a namespace for each user: pass --namespace.")
-
-    @contextlib.contextmanager
-    def _errors_in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except kfp_server_api.ApiException as error:
-            raise self._refusal(error.status, error.reason, error.body or "") from error
-        except urllib.error.HTTPError as error:
-            body = error.read().decode(errors="replace")
-            raise self._refusal(error.code, error.reason, body) from error
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            raise ClusterError(f"{self._host} cannot be asked: {error}.") from error
-
-    def _refusal(self, status: int, reason: str, body: str) -> ClusterError:
-        said = _message(body) or reason
-        if status == 500 and _BAD_PIPELINE.search(said):
-            return ClusterError(
-                f"{self._host} cannot run the compiled pipeline: {said}. The fault is in the YAML; "
-                "see it with 'python -m pipeline_def.kubeflow compile --output -'.",
-                400,
-            )
-        advice = "."
-        if status in (401, 403):
-            advice = "; pass --token-file."
-            if self._token_file:
-                advice = f"; the token in {self._token_file} may have expired."
-        return ClusterError(f"{self._host} answered {status}: {said}{advice}", status)
+def refusal(error: kfp_server_api.ApiException) -> str:
+    """Says what a server answered in place of what it was asked for."""
+    said = _message(error.body or "") or error.reason
+    if error.status == 500 and _BAD_PIPELINE.search(said):
+        return (
+            f"cannot run the compiled pipeline: {said}. The fault is in the YAML; see it with "
+            "'python -m pipeline_def.kubeflow compile --output -'."
+        )
+    if error.status in (401, 403):
+        said = f"{said}. Pass --token-file with a token of yours that has not expired"
+    return f"answered {error.status}: {said}."
 
 
 def unique_name(name: str) -> str:
     """Appends the time to a name: Kubernetes accepts lower-case letters, digits and hyphens."""
     return f"{name}-{datetime.datetime.now():%Y%m%d-%H%M%S-%f}"
-
-
-def six_fields(cron: str) -> str:
-    """Returns a cron expression as KFP takes it, with the seconds first.
-
-    KFP reads five fields as well, but as seconds, minute, hour, …: "0 3 * * *" would run at three
-    minutes past every hour (kubeflow/kubeflow#5306).
-
-    Args:
-        cron: Minute, hour, day of the month, month and day of the week.
-
-    Raises:
-        ValueError: There are more fields, or fewer.
-    """
-    if len(cron.split()) != 5:
-        raise ValueError(
-            "--cron: expected five fields, minute, hour, day of the month, month and day of the "
-            f"week, such as '0 3 * * *'; found {cron!r}."
-        )
-    return f"0 {cron}"
-
-
-def _address(host: str) -> str:
-    parts = urllib.parse.urlsplit(host)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ClusterError(
-            f"--host: expected an address such as https://kubeflow.example.com/pipeline, found "
-            f"{host!r}."
-        )
-    return host.partition("#")[0].rstrip("/")  # A browser shows what page it is after a '#'.
 
 
 def _named(name: str) -> str:
@@ -256,6 +175,6 @@ def _message(body: str) -> str:
     try:
         answer = json.loads(body)
         said = answer.get("message") or answer.get("error_message") or ""
-    except ValueError:
+    except (ValueError, AttributeError):  # No JSON, or no object.
         said = "" if body.lstrip().startswith("<") else body  # A proxy's page tells no more.
     return " ".join(said.split()).rstrip(".")[:500]

@@ -7,12 +7,13 @@ server and launcher accept; the README of this package gives the reason for each
 import difflib
 import pathlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
+from kubernetes.utils import parse_quantity
 from tfx import v1 as tfx
 from tfx.components.example_gen import utils as example_gen_utils
 from tfx.dsl.components.base import base_driver
@@ -22,8 +23,9 @@ from tfx.utils import name_utils
 from components import EmbeddingProjection, TfdsExampleGen
 from components.tfds_example_gen.driver import Driver
 from pipeline_def import workers
-from pipeline_def.config import ConfigError, Kubeflow, PipelineConfig, StepSettings, bytes_of
+from pipeline_def.config import ConfigError, PipelineConfig
 from pipeline_def.kubeflow import VISUALIZATION, artifact_types
+from pipeline_def.kubeflow.settings import Kubeflow, StepSettings
 from pipeline_def.pipeline import DeploymentTarget, create_pipeline
 
 ENTRYPOINT = ("python", "-m", "pipeline_def.kubeflow.entrypoint")
@@ -50,7 +52,9 @@ def compile_pipeline(config: PipelineConfig) -> str:
         ConfigError: The configuration names no image, a step that does not exist, or something that
             only this machine has.
     """
-    _require_portable(config)
+    if faults := list(_faults(config)):
+        lines = "\n  ".join(faults)
+        raise ConfigError(f"The configuration cannot be compiled for a cluster:\n  {lines}")
     settings = config.kubeflow
     pipeline = create_pipeline(
         _as_seen_by_steps(config),
@@ -88,67 +92,53 @@ def _as_seen_by_steps(config: PipelineConfig) -> PipelineConfig:
     return config.model_copy(update={"dataset": dataset, "publish_dir": publish_dir})
 
 
-def _require_portable(config: PipelineConfig) -> None:
-    """Refuses a configuration that only works on this machine, or loses what a step writes."""
-    faults = []
+def _faults(config: PipelineConfig) -> Iterator[str]:
+    """Yields what only works on this machine, and where what a step writes is lost."""
     if config.kubeflow.image is None:
-        faults.append(
+        yield (
             "kubeflow.image: is required to compile. Set it, or PIPELINE__KUBEFLOW__IMAGE, to the "
             "image that has this project, such as registry.example.com/embedding-projector:1.0.0."
         )
-    for key, here, there in (
-        ("dataset.data_dir", config.dataset.data_dir, config.kubeflow.data_dir),
-        ("publish_dir", config.publish_dir, config.kubeflow.publish_dir),
-    ):
-        if here and not there and not here.startswith("gs://"):
-            faults.append(
-                f"{key}: the cluster cannot see {here!r} of this machine. Set "
-                f"kubeflow.{key.rpartition('.')[2]} to a path on one of kubeflow.volumes, or to a "
-                "gs:// URI."
+    for key, path in _paths(config).items():
+        if not path.startswith("gs://") and not any(
+            pathlib.PurePath(path).is_relative_to(volume.mount_path)
+            for volume in config.kubeflow.volumes
+        ):
+            yield (
+                f"{key}: {path!r} is on none of kubeflow.volumes: a step does not see it, or "
+                "loses what it writes there. Name a path on a volume, or a gs:// URI."
             )
-    for split, path in (config.dataset.files or {}).items():
-        if path.startswith("/") and not _is_on_volume(path, config.kubeflow):
-            faults.append(
-                f"dataset.files.{split}: the cluster cannot see {path!r} of this machine. Name a "
-                "path on one of kubeflow.volumes, or a gs:// URI."
-            )
-    for key in ("publish_dir", "push_destination"):
-        path = getattr(config.kubeflow, key) or ""
-        if path.startswith("/") and not _is_on_volume(path, config.kubeflow):
-            faults.append(
-                f"kubeflow.{key}: {path!r} is on none of kubeflow.volumes, so that what a step "
-                "writes there is lost with its container. Add the volume, or set a gs:// URI."
-            )
-    schema = config.dataset.schema_file
-    if schema and (pathlib.Path(schema).is_absolute() or ".." in pathlib.Path(schema).parts):
-        faults.append(
-            f"dataset.schema_file: the cluster cannot see {schema!r} of this machine. Put it into "
-            "the project, which is in the image, and name it by its path there, such as "
-            "schemas/imdb_reviews.pbtxt."
+    schema = pathlib.PurePath(config.dataset.schema_file or "")
+    if schema.is_absolute() or ".." in schema.parts:
+        yield (
+            f"dataset.schema_file: the image does not have {str(schema)!r}. Put it into the "
+            "project and name it by its path there, such as schemas/imdb_reviews.pbtxt."
         )
     if config.beam.runner != "local":
-        faults.append(
+        yield (
             f"beam.runner: {config.beam.runner!r} cannot be used, because the workers of another "
             "runner do not see the directories of a step. Use local."
         )
     if config.training.workers:
-        faults.append(
+        yield (
             "training.workers: a step on a cluster cannot train with workers, which do not see "
             "its container's files. Remove the key, and choose another strategy."
         )
     if config.metadata:
-        faults.append(
-            "metadata: a cluster keeps ML Metadata in a store of its own. Remove the section."
-        )
-    if faults:
-        lines = "\n".join(f"  {fault}" for fault in faults)
-        raise ConfigError(f"The configuration cannot be compiled for a cluster:\n{lines}")
+        yield "metadata: a cluster keeps ML Metadata in a store of its own. Remove the section."
 
 
-def _is_on_volume(path: str, settings: Kubeflow) -> bool:
-    return any(
-        pathlib.PurePath(path).is_relative_to(volume.mount_path) for volume in settings.volumes
-    )
+def _paths(config: PipelineConfig) -> dict[str, str]:
+    """Returns the paths, and URIs, that steps read or write beside their artifacts."""
+    seen, settings = _as_seen_by_steps(config), config.kubeflow
+    paths = {
+        # The image may have a data_dir of its own.
+        "dataset.data_dir, or kubeflow.data_dir": not settings.data_dir and seen.dataset.data_dir,
+        "publish_dir, or kubeflow.publish_dir": seen.publish_dir,
+        "kubeflow.push_destination": settings.push_destination,
+        **{f"dataset.files.{split}": path for split, path in (seen.dataset.files or {}).items()},
+    }
+    return {key: path for key, path in paths.items() if path}
 
 
 def _baseline(settings: Kubeflow) -> tfx.dsl.Importer | None:
@@ -184,7 +174,7 @@ def _set_up_steps(
         if step.cpu:
             container.resources.cpu_limit = step.cpu
         if step.memory:
-            container.resources.memory_limit = bytes_of(step.memory) / 1e9
+            container.resources.memory_limit = float(parse_quantity(step.memory)) / 1e9  # In GB.
         if step.accelerator:
             container.resources.accelerator.type = step.accelerator
             container.resources.accelerator.count = step.accelerators
@@ -202,12 +192,6 @@ def _require_known(steps: Mapping[str, StepSettings], known: Collection[str]) ->
             raise ConfigError(
                 f"kubeflow.steps.{name}: there is no such step. Did you mean {' or '.join(near)}?"
             )
-    dataset = steps.get(DATASET_STEP)
-    if dataset and dataset.caching and "caching" in dataset.model_fields_set:
-        raise ConfigError(
-            f"kubeflow.steps.{DATASET_STEP}.caching: expected false, found true. The step looks "
-            "for changed data, which it would no longer find."
-        )
 
 
 def _kubernetes(settings: Kubeflow, step: StepSettings) -> dict[str, Any]:

@@ -1,17 +1,20 @@
-"""Waits for the end of a run on a cluster, with a line as each step starts and ends."""
+"""Waits for the end of a run on a cluster, with a line as each step starts and ends.
+
+kfp's own `wait_for_run_completion` prints nothing, gives up at the first error, and waits for ever
+if the run is canceled.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
 
+import kfp
 import kfp_server_api
-
-from pipeline_def.kubeflow.client import Cluster, ClusterError
+import urllib3
 
 POLL_SECONDS = 5.0
 # Errors in a row before giving up, two minutes: an upgrade of the API server takes one.
 MAX_FAILURES = 24
 
-_ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _WORDS = {
     "RUNNING": "running",
     "SUCCEEDED": "done",
@@ -19,13 +22,16 @@ _WORDS = {
     "SKIPPED": "skipped",
     "CANCELED": "canceled",
 }
+_ENDED = _WORDS.keys() - {"RUNNING"}
 
 
-def wait_for_run(cluster: Cluster, run_id: str, steps: Sequence[str]) -> kfp_server_api.V2beta1Run:
+def wait_for_run(
+    client: kfp.Client, run_id: str, steps: Sequence[str]
+) -> kfp_server_api.V2beta1Run:
     """Waits for the end of a run and prints how its steps are doing.
 
     Args:
-        cluster: Where it runs.
+        client: A client of the installation.
         run_id: The run.
         steps: The names of the pipeline's tasks.
 
@@ -33,10 +39,12 @@ def wait_for_run(cluster: Cluster, run_id: str, steps: Sequence[str]) -> kfp_ser
         The run as it ended.
 
     Raises:
-        ClusterError: The run was deleted, or the cluster has not answered for two minutes.
+        kfp_server_api.ApiException: The run was deleted, or the server has answered nothing but
+            errors for two minutes.
+        urllib3.exceptions.HTTPError: The server has not answered for two minutes.
     """
     printed: dict[str, str] = {}
-    for run in _poll(cluster, run_id):
+    for run in _poll(client, run_id):
         for step, word, seconds in _states(run, steps):
             if printed.get(step) != word:
                 printed[step] = word
@@ -47,27 +55,14 @@ def wait_for_run(cluster: Cluster, run_id: str, steps: Sequence[str]) -> kfp_ser
     return run
 
 
-def failed_step(run: kfp_server_api.V2beta1Run, steps: Sequence[str]) -> str | None:
-    """Returns the first step that failed in a run.
-
-    Args:
-        run: As `wait_for_run` returns it.
-        steps: The names of the pipeline's tasks.
-
-    Returns:
-        The step; None if none failed.
-    """
-    return next((step for step, word, _ in _states(run, steps) if word == "failed"), None)
-
-
-def _poll(cluster: Cluster, run_id: str) -> Iterator[kfp_server_api.V2beta1Run]:
+def _poll(client: kfp.Client, run_id: str) -> Iterator[kfp_server_api.V2beta1Run]:
     failures = 0
     while True:
         try:
-            run = cluster.run(run_id)
-        except ClusterError as error:
+            run = client.get_run(run_id)
+        except (kfp_server_api.ApiException, urllib3.exceptions.HTTPError) as error:
             failures += 1
-            may_pass = error.status is None or error.status >= 500
+            may_pass = getattr(error, "status", 500) >= 500
             if not may_pass or failures == MAX_FAILURES:
                 raise
         else:

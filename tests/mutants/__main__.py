@@ -23,7 +23,8 @@ def plain_files() -> list[pathlib.Path]:
     """Lists the modules of the plain packages, and the plain ones beside components."""
     files = pathlib.Path("components").glob("*/**/*.py")
     plain = sorted(path for path in files if path.name not in _THIN)
-    return [*plain, pathlib.Path("pipeline_def/config.py"), pathlib.Path("pipeline_def/report.py")]
+    pipeline = ("config.py", "kubeflow/settings.py", "report.py")
+    return [*plain, *(pathlib.Path("pipeline_def", name) for name in pipeline)]
 
 
 def tests_of(file: pathlib.Path) -> list[str]:

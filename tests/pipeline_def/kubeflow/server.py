@@ -95,6 +95,7 @@ class KubeflowPipelines:
         versions: The uploaded versions of each pipeline, by (namespace, name).
         runs: What the runs were created with, by id.
         recurring: What the recurring runs were created with, by id.
+        experiments: The ids of the experiments by their names.
         history: What each look at any run gives, the last one again and again; an exception is
             answered as such.
     """
@@ -104,7 +105,7 @@ class KubeflowPipelines:
         self.runs: dict[str, dict[str, Any]] = {}
         self.recurring: dict[str, dict[str, Any]] = {}
         self.history: list[dict[str, Any] | RefusedError] = [{"state": "PENDING"}]
-        self._experiments: dict[str, str] = {}
+        self.experiments: dict[str, str] = {}
         self.token = token
         self._multi_user = multi_user
         cluster = self
@@ -181,7 +182,7 @@ class KubeflowPipelines:
                 name = _filtered(request)
                 return {
                     "experiments": [
-                        _experiment(*item) for item in self._experiments.items() if item[0] == name
+                        _experiment(*item) for item in self.experiments.items() if item[0] == name
                     ]
                 }
             case "POST", "experiments":
@@ -230,14 +231,14 @@ class KubeflowPipelines:
     def _create_experiment(self, experiment: dict[str, Any]) -> dict[str, Any]:
         self._require_namespace(experiment)
         name = experiment["display_name"]
-        if name in self._experiments:
+        if name in self.experiments:
             raise RefusedError(409, f"Already exist error: Failed to create {name}")
-        self._experiments[name] = str(uuid.uuid4())
-        return _experiment(name, self._experiments[name])
+        self.experiments[name] = str(uuid.uuid4())
+        return _experiment(name, self.experiments[name])
 
     def _create_run(self, run: dict[str, Any]) -> dict[str, Any]:
         self._compile(run)
-        if run["experiment_id"] not in self._experiments.values():
+        if run["experiment_id"] not in self.experiments.values():
             raise RefusedError(404, f"Experiment {run['experiment_id']} not found")
         run_id = str(uuid.uuid4())
         self.runs[run_id] = run
@@ -245,7 +246,8 @@ class KubeflowPipelines:
 
     def _create_recurring(self, run: dict[str, Any]) -> dict[str, Any]:
         """Names need not be unique. Five fields are taken as well, the first for the seconds."""
-        if len(run["trigger"]["cron_schedule"]["cron"].split()) not in (5, 6):
+        fields = run["trigger"]["cron_schedule"]["cron"].split()
+        if len(fields) not in (5, 6) or "25" in fields:  # There is no hour 25.
             raise RefusedError(400, "Invalid input error: Schedule cron is not a valid")
         self._compile(run)
         recurring_run_id = str(uuid.uuid4())

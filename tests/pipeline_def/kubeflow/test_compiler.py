@@ -88,6 +88,11 @@ def test_each_step_is_a_component(plain: str, everything: str) -> None:
     assert set(tasks(everything)) == steps | {"BaselineModel", "Pusher"}
 
 
+def test_no_step_has_a_condition(everything: str) -> None:
+    """In kfp's local runner a task's output in a condition ran as Python (GHSA-rhjm-6347-5x33)."""
+    assert not any("triggerPolicy" in task for task in tasks(everything).values())
+
+
 def test_the_cache_sees_the_dataset(plain: str) -> None:
     compiled = tasks(plain)
     parameters = compiled["TfdsExampleGen"]["inputs"]["parameters"]
@@ -202,13 +207,18 @@ def test_the_image_and_the_entrypoint(plain: str) -> None:
     ("addition", "variables", "complaint"),
     [
         ("", {}, "kubeflow.image: is required to compile"),
-        (IMAGE, {"dataset__data_dir": "output/tfds"}, "cannot see 'output/tfds'"),
+        (
+            IMAGE,
+            {"dataset__data_dir": "output/tfds"},
+            "kubeflow.data_dir: 'output/tfds' is on none",
+        ),
         (
             IMAGE,
             {"dataset__name": "null", "dataset__files": "{train: a.csv, eval: gs://b/b.csv}"},
-            "dataset.files.train: the cluster cannot see",
+            "dataset.files.train: '",
         ),
-        (IMAGE, {"publish_dir": "published"}, "Set kubeflow.publish_dir to"),
+        (IMAGE, {"publish_dir": "/published"}, "kubeflow.publish_dir: '/published' is on none"),
+        (IMAGE, {"publish_dir": "s3://published"}, "'s3://published' is on none"),
         (IMAGE, {"dataset__schema_file": str(PROJECT / "schemas" / "imdb_reviews.pbtxt")}, "Put"),
         (IMAGE, {"dataset__schema_file": "../PROJECT/schemas/imdb_reviews.pbtxt"}, "Put"),
         (
@@ -239,8 +249,12 @@ def test_the_image_and_the_entrypoint(plain: str) -> None:
             {"kubeflow__steps": "{EmbeddingTrainr: {cpu: 1}}"},
             "kubeflow.steps.EmbeddingTrainr: there is no such step. Did you mean EmbeddingTrainer?",
         ),
+        (
+            IMAGE,
+            {"kubeflow__steps__embeddingtrainer__cpu": "1"},  # In capitals, as a variable.
+            "kubeflow.steps.embeddingtrainer: there is no such step. Did you mean EmbeddingTrainer",
+        ),
         (IMAGE, {"kubeflow__steps": "{BaselineModel: {cpu: 1}}"}, "no such step"),
-        (IMAGE, {"kubeflow__steps": "{Dataset: {caching: true}}"}, "Dataset.caching: expected f"),
     ],
 )
 def test_what_a_cluster_cannot_see_is_refused(
@@ -250,6 +264,31 @@ def test_what_a_cluster_cannot_see_is_refused(
     with pytest.raises(ConfigError) as caught:
         compile_pipeline(configured(addition, **named))
     assert complaint in str(caught.value)
+
+
+def test_all_faults_are_told_at_once(configured: Configured) -> None:
+    variables = {"publish_dir": "/a", "kubeflow__push_destination": "/b", "beam__runner": "flink"}
+    config = configured("", **variables, beam__pipeline_args="['--flink_master=a:1']")
+    with pytest.raises(ConfigError) as caught:
+        compile_pipeline(config)
+    _, *faults = str(caught.value).splitlines()
+    assert [fault.split(":")[0] for fault in faults] == [
+        "  kubeflow.image",
+        "  publish_dir, or kubeflow.publish_dir",
+        "  kubeflow.push_destination",
+        "  beam.runner",
+    ]
+
+
+def test_what_is_on_a_volume_is_seen(configured: Configured) -> None:
+    config = configured(
+        IMAGE,
+        dataset__data_dir="/dat/tfds",
+        publish_dir="/dat/published",
+        kubeflow__push_destination="/dat",
+        kubeflow__volumes=VOLUME,
+    )
+    assert "/dat/tfds" in compile_pipeline(config)
 
 
 @component
@@ -286,6 +325,7 @@ def test_somebody_elses_components() -> None:
         name for name, task in spec.root.dag.tasks.items() if task.caching_options.enable_cache
     ]
     assert cached == ["my-Choose"]
+    assert all(task.task_info.name == name for name, task in spec.root.dag.tasks.items())
 
 
 def test_the_server_refuses_what_stock_tfx_compiles() -> None:
