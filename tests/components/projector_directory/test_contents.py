@@ -40,6 +40,13 @@ def test_rows_of_a_bookmark_come_in_ascending_order(tmp_path: pathlib.Path) -> N
     np.testing.assert_allclose(bookmark.positions, VECTORS[[1, 2, 0], :2], atol=1e-3)
 
 
+def test_bookmarks_may_begin_with_a_byte_order_mark(tmp_path: pathlib.Path) -> None:
+    write_directory(tmp_path / "1", TOKENS, VECTORS, PCA)
+    (path,) = (tmp_path / "1").glob("bookmarks*.json")
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert [state.label for state in read_contents(str(tmp_path / "1")).bookmarks] == ["PCA"]
+
+
 def test_the_first_tensor_with_labels_is_read(tmp_path: pathlib.Path) -> None:
     tensors = [
         make_tensor(TOKENS, VECTORS, name="b"),

@@ -19,4 +19,6 @@ def test_the_highest_and_the_lowest_numbers_take_turns() -> None:
 
 def test_of_categories_the_farthest_point_comes_first() -> None:
     positions = np.array([[0, 0], [3, 0], [0, 9], [-5, 0.0]])
-    assert naming_order(Coloring("c", list("abcde")), positions).tolist() == [2, 3, 1, 0]
+    coloring = Coloring("c", list("abcd"))
+    assert naming_order(coloring, positions).tolist() == [2, 3, 1, 0]
+    assert naming_order(coloring, positions + np.array([70, -30])).tolist() == [2, 3, 1, 0]

@@ -52,6 +52,14 @@ def test_no_region_is_too_small_to_be_seen(sizes: list[int], named: set[int]) ->
     assert {group for group in found if sizes[group] <= 60} == named
 
 
+def test_groups_beside_each_other_are_regions_of_their_own() -> None:
+    groups = np.repeat([0, 1, 2], 100)
+    centers = np.array([[0.0, 0], [4, 0], [40, 0]])
+    positions = centers[groups] + np.random.default_rng(1).normal(size=(300, 2))
+    regions = find_regions(positions, positions)
+    assert sorted(np.bincount(groups[rows]).argmax() for rows in regions) == [0, 1, 2]
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("rows", [0, 1, 19, 20, 39, 290])
 def test_equal_positions_are_no_region(rows: int) -> None:
