@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from components.projector_directory.verify import verify
@@ -13,6 +14,8 @@ from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.points import Coloring, Points
 from components.projector_exporter.words import word_points
+from components.vectors.layouts import compute_layouts
+from components.vectors.quality import trustworthiness
 from tests.components.projector_exporter.exporting import read_table, read_tensor
 from tests.components.projector_exporter.page.test_document import data_of
 
@@ -96,10 +99,13 @@ def test_several_points_are_several_tensors(tmp_path: pathlib.Path) -> None:
         {"review": [f"review {row}".encode() for row in range(20)], "stars": np.arange(20) % 5},
         Coloring("stars", (np.arange(20) % 5).astype(float)),
     )
-    options = ExportOptions(layouts=("pca",), formats=("arrow",))
-    export_points(str(tmp_path / "1"), [WORDS, reviews], options)
+    options = ExportOptions(layouts=("pca",), formats=("arrow",), probe_words=("word7",))
+    quality = export_points(str(tmp_path / "1"), [WORDS, reviews], options)
 
     assert verify(str(tmp_path / "1")) == []
+    # Those of the first points.
+    assert set(read_table(tmp_path / "1" / "neighbors.tsv")["probe"]) == {"word7"}
+    assert quality == export_points(str(tmp_path / "2"), [WORDS], options)
     np.testing.assert_array_equal(read_tensor(tmp_path / "1", "reviews"), MATRIX[:20])
     np.testing.assert_array_equal(read_tensor(tmp_path / "1", "embedding"), MATRIX)
     lengths = np.linalg.norm(read_tensor(tmp_path / "1", "reviews.normalized"), axis=1)
@@ -118,7 +124,8 @@ def test_the_first_words_are_shown_with_what_belongs_to_them(
     tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        export_points(str(tmp_path / "1"), [WORDS], ExportOptions(max_rows=20, layouts=("pca",)))
+        options = ExportOptions(max_rows=20, layouts=("pca",), formats=("arrow",))
+        quality = export_points(str(tmp_path / "1"), [WORDS], options)
 
     assert "TensorBoard gets the first 20 of 60 points; 40 are left out." in caplog.messages
     shown = read_table(tmp_path / "1" / "metadata.tsv")
@@ -127,6 +134,19 @@ def test_the_first_words_are_shown_with_what_belongs_to_them(
     assert [int(cell) for cell in shown["id"]] == list(range(1, 21))
     assert [int(cell) for cell in shown["count"]] == list(range(60, 40, -1))
     assert verify(str(tmp_path / "1")) == []
+    # Tables have all words, and the quality is that of all.
+    assert pa.ipc.open_file(tmp_path / "1" / "embedding.arrow").read_all().num_rows == ROWS
+    assert quality == export_points(str(tmp_path / "2"), [WORDS], ExportOptions(layouts=("pca",)))
+
+
+def test_as_many_words_are_laid_out_as_configured_and_the_probe_words_are_among_them(
+    tmp_path: pathlib.Path,
+) -> None:
+    options = ExportOptions(layout_rows=30, probe_words=("word42",))
+    export_points(str(tmp_path / "1"), [WORDS], options)
+    _, tsne = json.loads((tmp_path / "1" / "bookmarks.json").read_text())
+    assert len(tsne["filteredPoints"]) == 30
+    assert 42 in tsne["filteredPoints"]
 
 
 def test_neighbors_come_nearest_first_from_all_words(tmp_path: pathlib.Path) -> None:
@@ -177,10 +197,13 @@ def test_the_quality_is_written_and_returned(tmp_path: pathlib.Path) -> None:
     }
     assert (quality["similarity_pairs"], quality["similarity_pairs_found"]) == (6, 5)
     assert 0.2 < quality["first_component_share"] < 0.5
-    assert 0.7 < quality["tsne_trustworthiness"] <= 1
+    layouts = compute_layouts(MATRIX, ["pca", "tsne"], np.arange(ROWS))
+    assert quality["tsne_trustworthiness"] == trustworthiness(MATRIX, layouts["tsne"])
     assert quality["similarity_rho_low"] < quality["similarity_rho"]
     assert quality["similarity_rho"] < quality["similarity_rho_high"]
     assert verify(str(tmp_path / "1")) == []
+    page = (tmp_path / "1" / "map.html").read_text()
+    assert "<dt>Quality</dt><dd>of ten neighbors 9 are those of the baseline; " in page
 
 
 def test_what_is_not_known_of_the_quality_is_missing(tmp_path: pathlib.Path) -> None:
