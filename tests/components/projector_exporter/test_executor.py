@@ -101,6 +101,14 @@ def test_properties(inputs: dict[str, list[tfx.dsl.Artifact]], tmp_path: pathlib
     assert projection.dataset_fingerprint == "c0ffee"
     assert projection.get_string_custom_property("dataset") == "reviews:1.0.0"
     assert projection.get_int_custom_property("rows_left_out") == 0
+    facts = {
+        "Dataset": "reviews:1.0.0",
+        "Fingerprint": "c0ffee",
+        "Model": inputs["model"][0].uri,
+        "Run": projection.run_name,
+    }
+    page = (_run_directory(projection) / "map.html").read_text()
+    assert facts.items() <= dict(re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", page)).items()
 
 
 def test_models_of_other_trainers(
