@@ -66,10 +66,12 @@ def _newest_projection(config: PipelineConfig) -> str:
     runs = "*/artifacts/ProjectorExporter/projection/[0-9]*/*"
     # The exporter writes the event file last.
     found = config.root.parent.glob(f"{runs}/events.out.tfevents.*")
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    if newest is None:
+    # ML Metadata numbers a pipeline's executions, and a clock may have been set back.
+    newest = {path.parents[5]: path for path in sorted(found, key=lambda it: int(it.parts[-3]))}
+    latest = max(newest.values(), key=lambda path: path.stat().st_mtime, default=None)
+    if latest is None:
         sys.exit(f"There is no projection in {config.root.parent} yet: call make run first.")
-    return str(newest.parent)
+    return str(latest.parent)
 
 
 if __name__ == "__main__":

@@ -13,22 +13,34 @@ def output(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.P
     return tmp_path
 
 
+def export(output: pathlib.Path, run: str, time: int) -> pathlib.Path:
+    pipeline, execution, name = run.split("/")
+    outputs = output / pipeline / "artifacts" / "ProjectorExporter" / "projection"
+    events = outputs / execution / name / "events.out.tfevents.1.host"
+    events.parent.mkdir(parents=True)
+    events.touch()
+    os.utime(events, (time, time))
+    return events.parent
+
+
 def test_the_newest_projection_of_any_pipeline(
     output: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = []
-    for age, run in enumerate(("imdb/7/imdb-2", "sample/10/sample-3", "sample/9/sample-1")):
-        pipeline, execution, name = run.split("/")
-        outputs = output / pipeline / "artifacts" / "ProjectorExporter" / "projection"
-        events = outputs / execution / name / "events.out.tfevents.1.host"
-        events.parent.mkdir(parents=True)
-        events.touch()
-        os.utime(events, (1000 - age, 1000 - age))
-        made.append(events.parent)
-    unfinished = made[0].with_name(".imdb-4.unfinished-c0ffee")
-    unfinished.mkdir()
+    export(output, "sample/9/sample-1", 998)
+    export(output, "sample/10/sample-3", 999)
+    newest = export(output, "imdb/7/imdb-2", 1000)
+    newest.with_name(".imdb-4.unfinished-c0ffee").mkdir()
     main(["projection"])
-    assert capsys.readouterr().out == f"{made[0]}\n"
+    assert capsys.readouterr().out == f"{newest}\n"
+
+
+def test_a_projection_made_after_the_clock_was_set_back_is_the_newest(
+    output: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(output, "sample/9/sample-1", 2000)
+    newest = export(output, "sample/10/sample-0", 1000)
+    main(["projection"])
+    assert capsys.readouterr().out == f"{newest}\n"
 
 
 def test_without_a_projection_it_says_how_to_make_one(output: pathlib.Path) -> None:
