@@ -46,7 +46,9 @@ def export_points(
 
     Each `Points` becomes two tensors: its vectors, and the same scaled to length 1 under the name
     'normalized', which TensorBoard's own t-SNE and UMAP assume. Files and normalized tensors of all
-    but the first `Points` have its name and a dot in front of their own.
+    but the first `Points` have its name and a dot in front of their own. Of several `Points`, a
+    layout of some rows only has no bookmark: TensorBoard would show these rows at the next click on
+    a bookmark of the others.
 
     Vectors of two dimensions get a third one of zeros, because TensorBoard draws nothing of them
     otherwise; distances and angles stay the same.
@@ -77,7 +79,12 @@ def export_points(
         layouts = _layouts(shown, options)
         if not tensors:
             quality |= _quality(whole, layouts, options)
-        tensors += _tensors(shown, layouts, f"{prefix}normalized")
+        bookmarked = {
+            name: layout
+            for name, layout in layouts.items()
+            if len(points) == 1 or len(layout.rows) == len(shown.vectors)
+        }
+        tensors += _tensors(shown, bookmarked, f"{prefix}normalized")
         # Points without a bookmark have a map all the same.
         mapped = list((layouts or compute_layouts(shown.vectors, ["pca"])).values())
         last = mapped[-1]

@@ -4,10 +4,11 @@ Each module holds the rules for one kind of file. A rule is a function that yiel
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from components.projector_directory.verify.bookmarks import check_bookmarks
+from components.projector_directory.verify.bookmarks import check_bookmarks, check_filters
 from components.projector_directory.verify.config import (
     CONFIG,
     find_asset,
@@ -53,6 +54,7 @@ def _check_contents(directory: str) -> Iterator[Violation]:
     entries = yield from name_entries(config)
     tensors = yield from list_tensors(directory, config, entries)
     columns: dict[tuple[str, int], Sequence[str]] = {}
+    bookmarks: dict[tuple[str, str], Sequence[dict[str, Any]]] = {}
     for tensor in tensors:
         yield from check_tensor(tensor)
         if not tensor.info.metadata_path:
@@ -70,4 +72,6 @@ def _check_contents(directory: str) -> Iterator[Violation]:
             path = yield from find_asset(directory, file)
             if path:
                 shown = columns.get(tensor.table, ())
-                yield from check_bookmarks(path, file, tensor.shape, shown)
+                states = yield from check_bookmarks(path, file, tensor.shape, shown)
+                bookmarks[tensor.name, file] = states
+    yield from check_filters(bookmarks)

@@ -8,12 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from components.projector_directory.bookmarks import NO_COLOR
-from components.projector_directory.verify.violation import Violation
+from components.projector_directory.verify.violation import Finding, Violation
 
 
 def check_bookmarks(
     path: str, name: str, shape: Sequence[int], columns: Sequence[str]
-) -> Iterator[Violation]:
+) -> Finding[Sequence[dict[str, Any]]]:
     """Checks a file of bookmarks.
 
     Args:
@@ -25,6 +25,9 @@ def check_bookmarks(
 
     Yields:
         What makes a click fail, or show something else.
+
+    Returns:
+        The states; none if TensorBoard cannot list them.
     """
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
@@ -32,16 +35,41 @@ def check_bookmarks(
         states = json.loads(text, parse_int=float, parse_constant=_refuse_constant)
     except ValueError as error:
         yield Violation(name, None, f"is not JSON, and no bookmark is listed: {error}")
-        return
+        return ()
     if not isinstance(states, list) or not all(isinstance(state, dict) for state in states):
         yield Violation(name, None, "is not a JSON array of states: no bookmark can be listed")
-        return
+        return ()
     yield from _check_selections(name, states)
     for number, state in enumerate(states):
         for problem in _state_problems(state, shape, columns):
             yield Violation(name, None, f"bookmark {number} {problem}")
         for row, problem in _projection_problems(state):
             yield Violation(name, row, f"bookmark {number} {problem}")
+    return states
+
+
+def check_filters(
+    bookmarks: Mapping[tuple[str, str], Sequence[dict[str, Any]]],
+) -> Iterator[Violation]:
+    """Checks the bookmarks of all tensors together.
+
+    Args:
+        bookmarks: By the name of a tensor and of its file, its states.
+
+    Yields:
+        What a click on a bookmark does to those of another tensor.
+    """
+    for (tensor, file), states in bookmarks.items():
+        other = next((key[0] for key in bookmarks if key[0] != tensor and bookmarks[key]), None)
+        for number, state in enumerate(states):
+            # The page keeps the points of before the filter when another tensor is chosen.
+            if other is not None and state.get("filteredPoints") is not None:
+                yield Violation(
+                    file,
+                    None,
+                    f"bookmark {number} has filteredPoints, and a click on a bookmark of {other!r} "
+                    f"after it shows the points of {tensor!r}",
+                )
 
 
 def _check_selections(name: str, states: Sequence[dict[str, Any]]) -> Iterator[Violation]:

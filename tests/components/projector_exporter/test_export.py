@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import logging
 import multiprocessing
@@ -90,6 +91,17 @@ def test_three_classes_are_pictured_too(tmp_path: pathlib.Path) -> None:
     assert read_table(tmp_path / "1" / "metadata.tsv")["class"][:3] == ["b", "c", "a"]
     assert (tmp_path / "1" / "projection.png").exists()
     assert verify(str(tmp_path / "1")) == []
+
+
+def test_of_several_points_none_has_a_bookmark_of_some_rows(tmp_path: pathlib.Path) -> None:
+    few = word_points(TOKENS[:10], MATRIX[:10])
+    options = ExportOptions(layout_rows=10)
+    export_points(str(tmp_path / "1"), [WORDS, dataclasses.replace(few, name="few")], options)
+    titles = [
+        [state["label"] for state in json.loads((tmp_path / "1" / name).read_text())]
+        for name in ("bookmarks.json", "few.bookmarks.json")
+    ]
+    assert titles == [["PCA"], ["PCA", "t-SNE"]]
 
 
 def test_several_points_are_several_tensors(tmp_path: pathlib.Path) -> None:

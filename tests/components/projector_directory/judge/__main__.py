@@ -8,15 +8,18 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from components.projector_directory import unescape, write
+from components.projector_directory import Tensor, unescape, write
 from components.projector_directory.verify import verify
 from tests.components.projector_directory.judge.exports import random_tensor
 from tests.components.projector_directory.judge.mutations import mutate, write_templates
 from tests.components.projector_directory.judge.oracle import differences
 from tests.components.projector_directory.judge.page import Page
+
+# As many share a directory.
+_TENSORS = (1, 15)
 
 
 def disagreements(page: Page, cases: int, seed: int, parent: pathlib.Path) -> Iterator[str]:
@@ -42,23 +45,39 @@ def disagreements(page: Page, cases: int, seed: int, parent: pathlib.Path) -> It
 
 
 def wrong_exports(page: Page, cases: int, seed: int, parent: pathlib.Path) -> Iterator[str]:
-    """Writes directories, and yields those that fail or are not shown as they were meant."""
-    for number in range(cases):
-        tensor = random_tensor(random.Random(f"{seed}/{number}"))
-        directory = parent / "export"
-        try:
-            write(str(directory), [tensor])
-            seen = page.show(directory)
-            wrong = _seen_wrongly(directory, seen)
-            labels = [unescape(label) for label in seen["tensors"][0]["labels"]]
-        except Exception as error:
-            wrong = [repr(error)]
-        else:
+    """Writes tensors, and yields those that fail or are not shown as they were meant."""
+    chance = random.Random(seed)
+    last = 0
+    while last < cases:
+        first, last = last, min(last + chance.choice(_TENSORS), cases)
+        alone = last == first + 1
+        tensors = [
+            random_tensor(f"t{number}", random.Random(f"{seed}/{number}"), alone)
+            for number in range(first, last)
+        ]
+        if wrong := _exported_wrongly(page, tensors, parent / "export"):
+            guilty = [it for it in tensors if _exported_wrongly(page, [it], parent / "export")]
+            found = {it.name: it.columns for it in guilty} or "together only"
+            yield f"seed {seed} exports {first} to {last}: {found}\n    {wrong[:3]}"
+
+
+def _exported_wrongly(
+    page: Page, tensors: Sequence[Tensor], directory: pathlib.Path
+) -> Sequence[str]:
+    try:
+        write(str(directory), tensors)
+        seen = page.show(directory)
+        wrong = _seen_wrongly(directory, seen)
+        shown = {tensor["name"].partition("/")[0]: tensor["labels"] for tensor in seen["tensors"]}
+        for tensor in tensors:
+            labels = [unescape(label) for label in shown[tensor.name]]
             if labels != tensor.columns["token"]:
-                wrong.append(f"the labels {labels}")
-        if wrong:
-            yield f"seed {seed} export {number}: {tensor.columns}\n    {wrong[:3]}"
+                wrong.append(f"{tensor.name} has the labels {labels}")
+    except Exception as error:
+        return [repr(error)]
+    finally:
         shutil.rmtree(directory, ignore_errors=True)
+    return wrong
 
 
 def _seen_wrongly(directory: pathlib.Path, seen: dict[str, Any]) -> list[str]:
@@ -78,11 +97,11 @@ def main(cases: int, seed: int) -> None:
         contextlib.redirect_stderr(nowhere),
         Page() as page,
     ):
-        for judge in (disagreements, wrong_exports):
-            for disagreement in judge(page, cases, seed, pathlib.Path(parent)):
+        for judge, number in ((disagreements, cases), (wrong_exports, 10 * cases)):
+            for disagreement in judge(page, number, seed, pathlib.Path(parent)):
                 print(disagreement, flush=True)
                 found += 1
-    print(f"{cases} broken and {cases} written directories, seed {seed}: {found} judged wrongly")
+    print(f"{cases} broken directories, {10 * cases} exports, seed {seed}: {found} judged wrongly")
 
 
 if __name__ == "__main__":

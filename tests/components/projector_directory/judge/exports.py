@@ -10,8 +10,14 @@ from components.projector_directory.metadata import Column
 from tests.components.projector_directory.judge.mutations import CELLS
 
 
-def random_tensor(chance: random.Random) -> Tensor:
-    """Makes a tensor that can be written, of whatever labels, numbers and positions."""
+def random_tensor(name: str, chance: random.Random, alone: bool) -> Tensor:
+    """Makes a tensor that can be written, of whatever labels, numbers and positions.
+
+    Args:
+        name: What to call it.
+        chance: Decides on the rest.
+        alone: Whether it is the only one, so that a bookmark may be of some rows.
+    """
     rows = chance.randint(2, 7)
     tokens = [_token(chance) for _ in range(rows)]
     columns: dict[str, Column] = {"token": tokens, "id": np.arange(rows)}
@@ -30,9 +36,9 @@ def random_tensor(chance: random.Random) -> Tensor:
         color = chance.choice(list(columns)[1:])
         bookmarks = [
             Bookmark("PCA", places, "pca", color),
-            Bookmark("t-SNE", places[: chance.randint(2, rows), :2]),
+            Bookmark("t-SNE", places[: chance.randint(2, rows) if alone else rows, :2]),
         ]
-    return Tensor("embedding", vectors, columns, bookmarks)
+    return Tensor(name, vectors, columns, bookmarks)
 
 
 def _token(chance: random.Random) -> bytes:

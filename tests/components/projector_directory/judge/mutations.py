@@ -29,17 +29,15 @@ def write_templates(parent: pathlib.Path) -> list[pathlib.Path]:
         "topic": ["a", "b", "b", "a", "c", "c"],
     }
     few: dict[str, Column] = {"text": ["one", "two", "three"], "n": np.arange(3)}
-    layouts = [
-        Bookmark("PCA", VECTORS[:, :3], "pca", "topic"),
-        Bookmark("t-SNE", VECTORS[:4, :2], color_by="id"),
-    ]
+    pca = Bookmark("PCA", VECTORS[:, :3], "pca", "topic")
+    tsne, some = (Bookmark("t-SNE", VECTORS[:rows, :2], color_by="id") for rows in (ROWS, 4))
     tensors = [
-        Tensor("embedding", VECTORS, columns, layouts),
+        Tensor("embedding", VECTORS, columns, [pca, tsne]),
         Tensor("normalized", -VECTORS, columns),
-        Tensor("texts", VECTORS[:3], few),
+        Tensor("texts", VECTORS[:3], few, [Bookmark("PCA", VECTORS[:3, :3], "pca", "n")]),
     ]
     write(str(parent / "several"), tensors)
-    write(str(parent / "alone"), tensors[:1])
+    write(str(parent / "alone"), [Tensor("embedding", VECTORS, columns, [pca, some])])
     for name, content in (
         ("raw", VECTORS.tobytes()),
         ("text", "".join("\t".join(map(str, row)) + "\n" for row in VECTORS.tolist()).encode()),
@@ -271,7 +269,7 @@ def change_the_values(directory: pathlib.Path, chance: random.Random) -> str:
 
 
 def change_a_bookmark(directory: pathlib.Path, chance: random.Random) -> str:
-    path = directory / "bookmarks.json"
+    path = chance.choice(sorted(directory.glob("*bookmarks.json")))
     states = json.loads(path.read_text())
     state = chance.choice(states)
     key = chance.choice(sorted(state))
@@ -302,7 +300,7 @@ def change_a_bookmark(directory: pathlib.Path, chance: random.Random) -> str:
 
 
 def change_the_bookmarks(directory: pathlib.Path, chance: random.Random) -> str:
-    path = directory / "bookmarks.json"
+    path = chance.choice(sorted(directory.glob("*bookmarks.json")))
     content = chance.choice(
         [
             "",

@@ -228,6 +228,8 @@ def _wrong_bookmarks(
             yield "a bookmark has coordinates that are no numbers"
         if not isinstance(state.get("filteredPoints"), list | None):
             yield "a bookmark filters by what is no list"
+        if not isinstance(state.get("selectedPoints"), list):
+            yield "a bookmark selects by what is no list"
         places = np.array(bookmark["places"], float)
         if bookmark["rows"] != rows or len(state["projections"]) != len(rows):
             yield f"a bookmark shows the rows {bookmark['rows']} for {rows}"

@@ -421,6 +421,33 @@ function lookAtBookmark(projector) {
   };
 }
 
+// Clicks a bookmark that hides points, and then those of each other tensor.
+async function clickAcross(projector, tensors) {
+  const open = async ({ name }) => {
+    guarded(() => (projector.dataPanel.selectedTensor = name));
+    await settle();
+  };
+  const click = async (number) => {
+    guarded(() => projector.bookmarkPanel.loadSavedState(number));
+    await settle();
+  };
+  for (const first of tensors.filter(({ hiding }) => hiding >= 0)) {
+    for (const second of tensors.filter((tensor) => tensor !== first)) {
+      await open(first);
+      await click(first.hiding);
+      await open(second);
+      const own = new Set(projector.originalDataSet?.points.map(({ metadata }) => metadata));
+      for (const [number, { errors }] of second.bookmarks.entries()) {
+        await click(number);
+        if (!projector.dataSet?.points.every(({ metadata }) => own.has(metadata)))
+          errors.push(`shows the points of ${first.name}`);
+        errors.push(...takeErrors());
+      }
+      takeErrors();
+    }
+  }
+}
+
 async function show() {
   const answer = { runs: [], tensors: [] };
   let projector = null;
@@ -445,6 +472,7 @@ async function show() {
     tensor.errors = takeErrors();
     tensor.bookmarks = [];
     const states = projector.bookmarkPanel.savedStates;
+    tensor.hiding = states?.findIndex((state) => state?.filteredPoints != null) ?? -1;
     for (let number = 0; number < (states?.length ?? 0); number++) {
       const bookmark = { title: states[number]?.label ?? null };
       tensor.bookmarks.push(bookmark);
@@ -460,6 +488,7 @@ async function show() {
       bookmark.errors.push(...takeErrors());
     }
   }
+  await clickAcross(projector, answer.tensors);
   return answer;
 }
 

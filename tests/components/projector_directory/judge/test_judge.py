@@ -33,11 +33,12 @@ def test_what_is_written_is_shown_as_it_was_meant(page: Page, tmp_path: pathlib.
 def test_the_page_shows_labels_and_bookmarks_of_what_is_right(
     page: Page, tmp_path: pathlib.Path
 ) -> None:
-    several = write_templates(tmp_path)[0]
+    several, alone, *_ = write_templates(tmp_path)
     seen = page.show(several)
     assert differences(several, seen) == []
     tensors = {tensor["name"].partition("/")[0]: tensor for tensor in seen["tensors"]}
     assert tensors["texts"]["labels"] == ["one", "two", "three"]
-    titles = [bookmark["title"] for bookmark in tensors["embedding"]["bookmarks"]]
-    assert titles == ["PCA", "t-SNE (4 of 6 rows)"]
-    assert tensors["embedding"]["bookmarks"][1]["rows"] == [0, 1, 2, 3]
+    assert [bookmark["title"] for bookmark in tensors["texts"]["bookmarks"]] == ["PCA"]
+    bookmarks = page.show(alone)["tensors"][0]["bookmarks"]
+    assert [bookmark["title"] for bookmark in bookmarks] == ["PCA", "t-SNE (4 of 6 rows)"]
+    assert bookmarks[1]["rows"] == [0, 1, 2, 3]

@@ -2,11 +2,15 @@ import json
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 
+from components.projector_directory import Bookmark, Tensor, write
+from components.projector_directory.verify import verify
 from tests.components.projector_directory.verify.damage import NAME, configured, violations_with
 
 PLACES = [{"pca-0": float(row), "pca-1": 1, "umap-0": 2, "umap-1": -0.5} for row in range(4)]
+ROWS = np.arange(4)
 STATE: dict[str, Any] = {
     "label": "PCA",
     "selectedProjection": "pca",
@@ -115,3 +119,27 @@ def test_more_points_selected_than_another_bookmark_shows(export: pathlib.Path) 
     assert found.endswith("that selects 3")
     states[1]["selectedPoints"] = [2, 3]
     assert _bookmark_violations(export, json.dumps(states)) == []
+
+
+@pytest.mark.parametrize("points", [[3, 0], []])
+def test_points_that_a_filter_leaves_for_the_next_tensor(
+    points: list[int], tmp_path: pathlib.Path
+) -> None:
+    vectors = np.arange(16, dtype=np.float32).reshape(4, 4)
+    pca = Bookmark("PCA", vectors[:, :2], "pca")
+    tensors = [Tensor(name, vectors, {"token": list("abcd"), "id": ROWS}, [pca]) for name in "xy"]
+    write(str(tmp_path / "run"), tensors)
+    assert verify(str(tmp_path / "run")) == []
+
+    file = tmp_path / "run" / "y.bookmarks.json"
+    (state,) = json.loads(file.read_text())
+    state |= {"filteredPoints": points, "projections": state["projections"][: len(points) or 4]}
+    file.write_text(json.dumps([state]))
+    (violation,) = verify(str(tmp_path / "run"))
+    assert violation.file == "y.bookmarks.json"
+    assert violation.problem.startswith(
+        "bookmark 0 has filteredPoints, and a click on a bookmark of"
+    )
+    assert "'x/" in violation.problem
+    (tmp_path / "run" / "bookmarks.json").write_text("[]")
+    assert verify(str(tmp_path / "run")) == []
