@@ -13,7 +13,8 @@ log=$unfinished.log
 trap 'rm -rf "$unfinished"' EXIT
 mkdir -p "$(dirname "$root")"
 echo "Making a Debian 13 root in $root"
-debootstrap --variant=minbase --include=ca-certificates,g++,git,make,python3-dev,python3-venv \
+debootstrap --variant=minbase \
+    --include=ca-certificates,g++,git,iproute2,make,python3-dev,python3-venv \
     trixie "$unfinished" >"$log" 2>&1 ||
     { echo "debootstrap failed; the end of $log:" >&2; tail -n 5 "$log" >&2; exit 1; }
 # It trusts whom this machine trusts.

@@ -30,6 +30,7 @@ fi
 # The mounts are the command's own: they are gone with it, however it ends.
 export root data
 exec unshare --mount --pid --fork --kill-child sh -euc '
+    mount --bind "$root" "$root"  # `ip netns exec` wants / to be a mount.
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
     mount --rbind /sys "$root/sys"
