@@ -43,7 +43,7 @@ quick: $(environment) ## Run the tests without pipelines, browsers and processes
 test-bench: $(environment) ## Run each benchmark on the sample.
 	@pytest -m benchmarks
 
-hosts: $(environment) ## Train on two hosts, which are network namespaces. Needs root.
+hosts: $(environment) ## Train on two hosts, this machine and a network namespace. Needs root.
 	@pytest -m hosts
 
 test-trixie: ## Run them on the current track, in a Debian 13 under output/. Needs root.

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline_def.beam_worker import PORT
-from tests.cluster.hosts import ADDRESS, Host, hosts, why_not
+from tests.hosts import ADDRESS, Host, hosts
 from tests.pipelines import STEPS, Pipeline, Run
 
 pytestmark = [
@@ -27,8 +27,6 @@ JOB_PORT = 51000
 
 @pytest.fixture(scope="module")
 def two_hosts() -> Iterator[list[Host]]:
-    if reason := why_not():
-        pytest.skip(reason)
     with hosts(["beam-a", "beam-b"]) as made:
         yield made
 
@@ -41,19 +39,17 @@ def pools(
     directory.mkdir(parents=True, exist_ok=True)
     addresses = [f"{host.address}:{PORT}" for host in two_hosts]
     server = [sys.executable, "-m", "tests.cluster.job_server", ADDRESS, str(JOB_PORT), *addresses]
+    commands = {"server": server}
+    for host in two_hosts:
+        commands[host.name] = host.command("-um", "pipeline_def.beam_worker", hidden=hidden)
     started = [
         subprocess.Popen(
-            server,
-            stdout=(directory / "server.log").open("ab"),
+            command,
+            stdout=(directory / f"{name}.log").open("ab"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
-        ),
-        *(
-            host.start(
-                "pipeline_def.beam_worker", log=directory / f"{host.name}.log", hidden=hidden
-            )
-            for host in two_hosts
-        ),
+        )
+        for name, command in commands.items()
     ]
     try:
         for address in [f"{ADDRESS}:{JOB_PORT}", *addresses]:
@@ -182,7 +178,7 @@ def test_the_death_of_a_worker_ends_the_run_and_the_next_one_goes_on(
 def workers_of(host: Host) -> set[int]:
     """The process ids of the Beam workers of a host."""
     inside = subprocess.run(
-        ["ip", "netns", "pids", host.name], capture_output=True, text=True, check=True
+        ["ip", "netns", "pids", host.namespace], capture_output=True, text=True, check=True
     )
     found = set()
     for pid in inside.stdout.split():

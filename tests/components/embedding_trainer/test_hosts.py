@@ -1,6 +1,5 @@
-"""Two hosts, which are network namespaces of this machine: `make hosts`."""
+"""Two hosts, this machine and a network namespace: `make hosts`."""
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -21,15 +20,13 @@ from components.embedding_trainer import worker
 from components.embedding_trainer.job import Job
 from components.embedding_trainer.options import TrainingOptions
 from components.embedding_trainer.trainer import train_model
+from tests.hosts import Host, hosts
 from tests.pipelines import PROJECT, RESOLVER, STEPS, Pipeline, Run
 
 from . import harness
 
 pytestmark = pytest.mark.hosts
 
-CHIEF_IP, WORKER_IP = "10.77.0.1", "10.77.0.2"
-ADDRESS = f"{WORKER_IP}:7077"
-SEVERAL: dict[str, Any] = {"strategy": "multi_worker_mirrored", "workers": (ADDRESS,)}
 ENDLESS: dict[str, Any] = {"epochs": 10**6, "early_stopping_patience": 0}
 
 # Trains as the executor does, in a process that does not wait for TFX.
@@ -43,38 +40,32 @@ train_on_hosts(pydantic.TypeAdapter(Job).validate_json(sys.argv[1]))
 """
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
 @dataclasses.dataclass
 class Hosts:
-    """Two hosts on one link, and the worker on the second.
+    """This machine, where the chief runs, and a host with a worker.
 
     Attributes:
-        chief: Namespace of the first host.
-        other: Namespace of the second.
+        host: The host.
         log: What the worker prints.
         daemon: The worker; None before it is started.
     """
 
-    chief: str
-    other: str
+    host: Host
     log: pathlib.Path
     daemon: subprocess.Popen[str] | None = None
 
-    def command(self, namespace: str, *arguments: str) -> list[str]:
-        return ["ip", "netns", "exec", namespace, sys.executable, *arguments]
+    def address(self, port: int = 7077) -> str:
+        return f"{self.host.address}:{port}"
 
     def start_worker(self) -> int:
         """Starts the worker unless it runs; returns its process id."""
         if self.daemon and self.daemon.poll() is None:
             return self.daemon.pid
-        # Another kernel of OpenBLAS than the chief's, as on another kind of CPU.
-        environment = {**os.environ, "OPENBLAS_CORETYPE": "Haswell"}
+        # Another kernel of OpenBLAS than any CPU that runs TensorFlow has.
+        environment = {**os.environ, "OPENBLAS_CORETYPE": "Nehalem"}
         with self.log.open("a") as log:
             self.daemon = subprocess.Popen(
-                self.command(self.other, "-u", "-m", worker.__name__, ADDRESS),
+                self.host.command("-um", worker.__name__, self.address()),
                 cwd=PROJECT,
                 env=environment,
                 stdout=subprocess.PIPE,
@@ -82,40 +73,24 @@ class Hosts:
                 text=True,
             )
         assert self.daemon.stdout
-        assert self.daemon.stdout.readline() == f"Waiting for a chief on {ADDRESS}\n"
+        assert self.daemon.stdout.readline() == f"Waiting for a chief on {self.address()}\n"
         return self.daemon.pid
 
     def start_chief(self, job: Job) -> subprocess.Popen[str]:
         self.start_worker()
         return subprocess.Popen(
-            self.command(self.chief, "-c", CHIEF, _as_json(job)),
+            [sys.executable, "-c", CHIEF, _as_json(job)],
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def link(self, state: str) -> None:
-        _ip("-n", self.chief, "link", "set", "eth0", state)
-
 
 @pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    first, second = (f"embedding-{os.getpid()}-{name}" for name in ("chief", "worker"))
-    with contextlib.ExitStack() as stack:
-        try:
-            for name in (first, second):
-                _ip("netns", "add", name)
-                stack.callback(_ip, "netns", "delete", name)
-            ends = ("eth0", "type", "veth", "peer", "name", "eth0", "netns", second)
-            _ip("-n", first, "link", "add", *ends)
-            for name, address in ((first, CHIEF_IP), (second, WORKER_IP)):
-                _ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
-                _ip("-n", name, "link", "set", "lo", "up")
-                _ip("-n", name, "link", "set", "eth0", "up")
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"needs iproute2 and the right to make network namespaces: {error}")
-        made = Hosts(first, second, tmp_path_factory.mktemp("worker") / "log")
+def two_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    with hosts(["trainer"]) as (host,):
+        made = Hosts(host, tmp_path_factory.mktemp("worker") / "log")
         yield made
         if made.daemon:
             made.daemon.kill()
@@ -126,7 +101,9 @@ def _as_json(job: Job) -> str:
     return pydantic.TypeAdapter(Job).dump_json(job).decode()
 
 
-def _job(data: str, directory: pathlib.Path, **options: Any) -> Job:
+def _job(data: str, directory: pathlib.Path, address: str | None = None, **options: Any) -> Job:
+    if address:
+        options |= {"strategy": "multi_worker_mirrored", "workers": (address,)}
     logs = directory / "model_run"
     logs.mkdir(parents=True)
     return Job(
@@ -168,7 +145,7 @@ def _is_gone(pid: int) -> bool:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("engine", ["beam", "local"])
 def test_the_sample_is_trained_on_both_hosts(
-    engine: str, hosts: Hosts, tmp_path: pathlib.Path
+    engine: str, two_hosts: Hosts, tmp_path: pathlib.Path
 ) -> None:
     def run_with(address: str) -> Run:
         variables = {
@@ -177,10 +154,10 @@ def test_the_sample_is_trained_on_both_hosts(
         }
         code = f"from pipeline_def import __main__; __main__.run({engine!r})"
         sample = Pipeline("sample", engine, tmp_path, variables)
-        return sample.run_command(hosts.command(hosts.chief, "-c", code))
+        return sample.run_command([sys.executable, "-c", code])
 
-    hosts.start_worker()
-    run = run_with(ADDRESS)
+    two_hosts.start_worker()
+    run = run_with(two_hosts.address())
     assert run.code == 0, run.printed
     assert run.states == dict.fromkeys(STEPS | {RESOLVER}, "COMPLETE")
     assert "    Epoch 1/50: loss" in run.printed
@@ -189,17 +166,17 @@ def test_the_sample_is_trained_on_both_hosts(
     assert trained["replicas"].int_value == 2
     assert trained["devices"].string_value == "2 CPU"
     # The address is not in the cache key, and nobody listens there.
-    assert run_with("10.77.0.3:7077").states["EmbeddingTrainer"] == "CACHED"
+    assert run_with("host2:7077").states["EmbeddingTrainer"] == "CACHED"
 
 
 def test_a_repeat_is_identical_and_equals_one_host(
-    two_classes: str, hosts: Hosts, tmp_path: pathlib.Path
+    two_classes: str, two_hosts: Hosts, tmp_path: pathlib.Path
 ) -> None:
     # One step an epoch, of all examples.
     options: dict[str, Any] = {"epochs": 5, "early_stopping_patience": 0}
     for name in ("first", "second"):
-        job = _job(two_classes, tmp_path / name, **options, **SEVERAL, batch_size=256)
-        chief = hosts.start_chief(job)
+        job = _job(two_classes, tmp_path / name, two_hosts.address(), **options, batch_size=256)
+        chief = two_hosts.start_chief(job)
         _, errors = chief.communicate(timeout=300)
         assert chief.returncode == 0, errors
     first, second = _weights(tmp_path / "first"), _weights(tmp_path / "second")
@@ -217,12 +194,12 @@ def test_a_repeat_is_identical_and_equals_one_host(
     ("whom", "how", "seconds", "named"),
     [
         ("chief's child", "kill", 15, "this host: the training process was ended by SIGKILL"),
-        ("worker's child", "kill", 15, f"{ADDRESS}: the training process was ended by SIGKILL"),
+        ("worker's child", "kill", 15, "{0}: the training process was ended by SIGKILL"),
         ("chief", "kill", 15, ""),
-        ("worker", "kill", 15, f"{ADDRESS}: the connection was lost"),
+        ("worker", "kill", 15, "{0}: the connection was lost"),
         ("chief's child", "stop", 60, "this host: stopped answering"),
-        ("worker's child", "stop", 60, f"{ADDRESS}: stopped answering"),
-        ("link", "down", 60, f"{ADDRESS}: stopped answering"),
+        ("worker's child", "stop", 60, "{0}: stopped answering"),
+        ("link", "down", 60, "{0}: stopped answering"),
     ],
 )
 def test_a_host_that_fails_ends_the_training_is_named_and_leaves_no_process(
@@ -231,14 +208,15 @@ def test_a_host_that_fails_ends_the_training_is_named_and_leaves_no_process(
     seconds: int,
     named: str,
     two_classes: str,
-    hosts: Hosts,
+    two_hosts: Hosts,
     tmp_path: pathlib.Path,
 ) -> None:
     # Each case is also the next run after the case before.
-    chief = hosts.start_chief(_job(two_classes, tmp_path, **ENDLESS, **SEVERAL))
+    address = two_hosts.address()
+    chief = two_hosts.start_chief(_job(two_classes, tmp_path, address, **ENDLESS))
     assert chief.stdout
     assert any(line.startswith("Epoch 5/") for line in chief.stdout), chief.communicate()[1]
-    daemon = hosts.start_worker()
+    daemon = two_hosts.start_worker()
     (chiefs_child,), (workers_child,) = _children(chief.pid), _children(daemon)
     pids = {
         "chief": chief.pid,
@@ -247,22 +225,23 @@ def test_a_host_that_fails_ends_the_training_is_named_and_leaves_no_process(
         "worker's child": workers_child,
     }
     if how == "down":
-        hosts.link("down")
+        two_hosts.host.link("down")
     else:
         os.kill(pids[whom], signal.SIGKILL if how == "kill" else signal.SIGSTOP)
     try:
         _, errors = chief.communicate(timeout=seconds)
     finally:
-        hosts.link("up")
+        two_hosts.host.link("up")
     assert chief.returncode != 0
-    assert errors.strip().endswith(f"RuntimeError: {named}" if named else ""), errors[-1000:]
+    error = f"RuntimeError: {named.format(address)}" if named else ""
+    assert errors.strip().endswith(error), errors[-1000:]
     _wait_until(lambda: _is_gone(chiefs_child) and _is_gone(workers_child), 30)
     assert _is_gone(daemon) == (whom == "worker")
     assert not (tmp_path / "model").exists()
 
 
-def test_the_next_run_succeeds(two_classes: str, hosts: Hosts, tmp_path: pathlib.Path) -> None:
-    chief = hosts.start_chief(_job(two_classes, tmp_path, epochs=1, **SEVERAL))
+def test_the_next_run_succeeds(two_classes: str, two_hosts: Hosts, tmp_path: pathlib.Path) -> None:
+    chief = two_hosts.start_chief(_job(two_classes, tmp_path, two_hosts.address(), epochs=1))
     printed, errors = chief.communicate(timeout=300)
     assert chief.returncode == 0, errors
     assert "Epoch 1/1" in printed
@@ -270,28 +249,25 @@ def test_the_next_run_succeeds(two_classes: str, hosts: Hosts, tmp_path: pathlib
 
 
 def test_a_worker_that_was_not_started(
-    two_classes: str, hosts: Hosts, tmp_path: pathlib.Path
+    two_classes: str, two_hosts: Hosts, tmp_path: pathlib.Path
 ) -> None:
-    several = {**SEVERAL, "workers": (f"{WORKER_IP}:7078",)}
-    chief = hosts.start_chief(_job(two_classes, tmp_path, **several))
+    address = two_hosts.address(7078)
+    chief = two_hosts.start_chief(_job(two_classes, tmp_path, address))
     _, errors = chief.communicate(timeout=60)
-    assert f"Start it there: python -m {worker.__name__} {WORKER_IP}:7078" in errors
+    assert f"Start it there: python -m {worker.__name__} {address}" in errors
 
 
 def test_an_output_directory_that_is_not_shared(
-    two_classes: str, hosts: Hosts, tmp_path: pathlib.Path
+    two_classes: str, two_hosts: Hosts, tmp_path: pathlib.Path
 ) -> None:
-    address = f"{WORKER_IP}:7079"
-    several = {**SEVERAL, "workers": (address,)}
-    hidden = 'mount -t tmpfs none "$1" && exec "$2" -u -m "$3" "$4"'
-    command = ["ip", "netns", "exec", hosts.other, "unshare", "--mount", "sh", "-c", hidden, "sh"]
-    command += [str(tmp_path), sys.executable, worker.__name__, address]
+    address = two_hosts.address(7079)
+    command = two_hosts.host.command("-um", worker.__name__, address, hidden=tmp_path)
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as daemon:
         try:
             assert daemon.stdout
             assert daemon.stdout.readline()
-            job = _job(two_classes, tmp_path / "here", **several)
-            chief = hosts.start_chief(job)
+            job = _job(two_classes, tmp_path / "here", address)
+            chief = two_hosts.start_chief(job)
             _, errors = chief.communicate(timeout=60)
         finally:
             daemon.kill()
