@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import ipaddress
 import logging
 import queue
 import re
@@ -10,7 +11,15 @@ import time
 
 from components.embedding_trainer import worker
 from components.embedding_trainer.job import Job, Properties
-from components.embedding_trainer.worker import Connection, Message, Messages, Place
+from components.embedding_trainer.messages import (
+    Connection,
+    Message,
+    Messages,
+    child_messages,
+    connection_messages,
+    gather,
+)
+from components.embedding_trainer.worker import Place
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,20 +47,23 @@ def train_on_hosts(job: Job) -> Properties:
     request = _request(job)
     deadline = time.monotonic() + _ANSWER
     with contextlib.ExitStack() as stack:
-        workers, cluster = {}, []
+        workers, hosts, cluster = {}, {}, []
         for address in job.options.workers:
             workers[address], port = _engage(address, request, deadline)
             stack.callback(workers[address].close)
-            cluster.append(f"{workers[address].socket.getpeername()[0]}:{port}")
+            hosts[address] = workers[address].socket.getpeername()[0]
+            cluster.append(f"{hosts[address]}:{port}")
+        _require_reachable(hosts)
         own, _ = workers[job.options.workers[0]].socket.getsockname()
         cluster.insert(0, f"{own}:{worker.free_port()}")
         for index, connection in enumerate(workers.values(), start=1):
-            connection.send(dataclasses.asdict(Place(cluster, index)))
+            with contextlib.suppress(OSError):  # It is gone, which `connection_messages` tells.
+                connection.send(dataclasses.asdict(Place(cluster, index)))
         process = stack.enter_context(worker.training_child(job, Place(cluster, 0)))
-        sources = {_CHIEF: worker.child_messages(process)}
+        sources = {_CHIEF: child_messages(process)}
         for address, connection in workers.items():
-            sources[address] = worker.connection_messages(connection)
-        return _follow(worker.gather(sources), list(sources))
+            sources[address] = connection_messages(connection)
+        return _follow(gather(sources), list(sources))
 
 
 def _request(job: Job) -> Message:
@@ -83,6 +95,21 @@ def _ask(address: str, request: Message, seconds: float) -> tuple[Message, Conne
     except (OSError, ValueError) as error:
         command = f"python -m {worker.__name__} {address}"
         return {"missing": f"does not answer: {error}. Start it there: {command}"}, connection
+
+
+def _require_reachable(workers: dict[str, str]) -> None:
+    """Refuses workers of which some would look for others on their own hosts."""
+    local = {
+        address: found
+        for address, found in workers.items()
+        if ipaddress.ip_address(found).is_loopback
+    }
+    if 0 < len(local) < len(workers):
+        address, found = local.popitem()
+        raise RuntimeError(
+            f"The worker {address} is at {found}, where only this host reaches it, and there are "
+            "workers on other hosts. Start it at an address that they reach."
+        )
 
 
 def _follow(messages: Messages, hosts: list[str]) -> Properties:

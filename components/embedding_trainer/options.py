@@ -6,8 +6,18 @@ import pydantic
 from pydantic import Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
-_Address = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")]
 _PositiveInt = Annotated[StrictInt, Field(ge=1)]
+
+
+def _require_port(address: str) -> str:
+    if not 0 < int(address.rpartition(":")[2]) < 2**16:
+        raise ValueError("expected HOST:PORT with a port from 1 to 65535")
+    return address
+
+
+_Address = Annotated[
+    str, Field(pattern=r"^[^\s:]+:\d{1,5}$"), pydantic.AfterValidator(_require_port)
+]
 
 
 @dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True))

@@ -17,9 +17,9 @@ TensorFlow, so that it survives what happens to the training.
 
 import contextlib
 import importlib.metadata
+import ipaddress
 import json
 import os
-import queue
 import signal
 import socket
 import socketserver
@@ -35,20 +35,14 @@ from pydantic.dataclasses import dataclass
 from components.code_digest import source_digest
 from components.embedding_trainer import child
 from components.embedding_trainer.job import Job
-
-Message = dict[str, Any]
-# Messages with the name of where they come from.
-Messages = queue.SimpleQueue[tuple[str, Message]]
+from components.embedding_trainer.messages import (
+    Connection,
+    child_messages,
+    connection_messages,
+    gather,
+)
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-transform", "numpy", "scipy", "scikit-learn")
-# A host that is gone is noticed in 20 s: after 5 + 3 * 5 s where nothing is sent, after 20,000 ms
-# where what was sent is not acknowledged.
-_LIFELINE = {
-    "TCP_KEEPIDLE": 5,
-    "TCP_KEEPINTVL": 5,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": 20_000,
-}
 
 
 @dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid"))
@@ -62,48 +56,6 @@ class Place:
 
     cluster: list[str]
     index: int
-
-
-class Connection:
-    """A TCP connection that carries a JSON object a line, and notices when the other host is gone.
-
-    Attributes:
-        socket: The socket.
-        lines: What the other side sends.
-    """
-
-    def __init__(self, connected: socket.socket) -> None:
-        self.socket = connected
-        self.lines = connected.makefile(encoding="utf-8")
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _LIFELINE.items():
-            if hasattr(socket, option):  # macOS lacks some.
-                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-    def send(self, message: Message) -> None:
-        """Sends a message."""
-        self.socket.sendall(json.dumps(message).encode() + b"\n")
-
-    def receive(self) -> Message:
-        """Returns the next message.
-
-        Raises:
-            OSError: The connection is closed or lost.
-            ValueError: What was received is no JSON object.
-        """
-        line = self.lines.readline()
-        if not line:
-            raise ConnectionError("the connection was closed")
-        message = json.loads(line)
-        if not isinstance(message, dict):
-            raise ValueError(f"expected a JSON object, found {line!r:.80}")
-        return message
-
-    def close(self) -> None:
-        """Closes the connection, also for a thread that reads from it."""
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
 
 
 def identity() -> dict[str, str]:
@@ -141,53 +93,23 @@ def training_child(job: Job, place: Place) -> Iterator[subprocess.Popen[str]]:
         "PYTHONPATH": os.pathsep.join(sys.path),
         "TF_CONFIG": json.dumps({"cluster": {"worker": place.cluster}, "task": task}),
     }
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", child.__name__],
         env=environment,
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    ) as process:
-        try:
-            assert process.stdin
-            process.stdin.write(pydantic.TypeAdapter(Job).dump_json(job).decode() + "\n")
-            process.stdin.flush()
-            yield process
-        finally:
-            process.kill()
-
-
-def child_messages(process: subprocess.Popen[str]) -> Iterator[Message]:
-    """Yields what a child writes, and an error when it has ended, which it does not by itself."""
-    assert process.stdout
-    for line in process.stdout:
-        if line.endswith("\n"):  # Else it was killed while it wrote.
-            yield json.loads(line)
-    code = process.wait()
-    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with the exit code {code}"
-    # TensorFlow aborts a process whose cluster has failed.
-    yield {"error": f"the training process was ended {how}", "victim": code == -signal.SIGABRT}
-
-
-def connection_messages(connection: Connection) -> Iterator[Message]:
-    """Yields what the other host sends, and an error when the connection ends."""
-    with contextlib.suppress(OSError, ValueError):
-        while True:
-            yield connection.receive()
-    yield {"error": "the connection was lost", "victim": False}
-
-
-def gather(sources: dict[str, Iterator[Message]]) -> Messages:
-    """Returns a queue of what several sources yield, each with the source's name."""
-    messages: Messages = queue.SimpleQueue()
-
-    def read(name: str, source: Iterator[Message]) -> None:
-        for message in source:
-            messages.put((name, message))
-
-    for name, source in sources.items():
-        threading.Thread(target=read, args=(name, source), daemon=True).start()
-    return messages
+        start_new_session=True,  # Ctrl-C is for its parent, with which it ends.
+    )
+    assert process.stdin
+    try:
+        process.stdin.write(pydantic.TypeAdapter(Job).dump_json(job).decode() + "\n")
+        process.stdin.flush()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
 
 
 def serve(connection: Connection, training: threading.Lock) -> None:
@@ -206,7 +128,7 @@ def serve(connection: Connection, training: threading.Lock) -> None:
         connection.send({"refused": f"does not see {', '.join(unseen)}"})
         return
     if not training.acquire(blocking=False):
-        connection.send({"busy": "trains for another chief"})
+        connection.send({"busy": "trains for another chief, or is listed twice"})
         return
     try:
         connection.send({"port": free_port()})
@@ -267,26 +189,36 @@ class _Handler(socketserver.BaseRequestHandler):
         connection = Connection(self.request)
         try:
             serve(connection, self.server.training)
-        except (OSError, ValueError) as error:
+        except (OSError, RecursionError, ValueError) as error:
             print(f"{self.client_address[0]}: {error}", file=sys.stderr, flush=True)
         finally:
             connection.close()
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Waits for chiefs.
+    """Waits for chiefs until Ctrl-C or SIGTERM.
 
     Args:
         arguments: HOST:PORT to listen on.
 
     Raises:
-        SystemExit: The argument is something else.
+        SystemExit: The argument is something else, or nobody can listen there.
     """
-    host, _, port = "".join(arguments).rpartition(":")
+    address = "".join(arguments)
+    host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         sys.exit("Usage: python -m components.embedding_trainer.worker HOST:PORT")
-    with Server((host, int(port))) as server:
-        print(f"Waiting for a chief on {host}:{port}", flush=True)
+    # Without a handler SIGTERM does not end the first process of a container.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server = Server((host, int(port)))
+    except (OSError, OverflowError) as error:
+        sys.exit(f"Cannot listen on {address}: {error}")
+    with server, contextlib.suppress(KeyboardInterrupt):
+        own = str(server.server_address[0])
+        # Debian's /etc/hosts gives a host's own name the address 127.0.1.1.
+        reach = ", which only this host reaches" if ipaddress.ip_address(own).is_loopback else ""
+        print(f"Waiting for a chief on {own}:{port}{reach}", flush=True)
         server.serve_forever()
 
 

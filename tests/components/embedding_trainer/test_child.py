@@ -1,6 +1,8 @@
+import json
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import pydantic
 import pytest
@@ -27,6 +29,14 @@ def process():
             yield process
         finally:
             process.kill()
+
+
+def test_a_child_tells_its_failure_and_waits_to_be_killed(process):
+    told = json.loads(process.stdout.readline())
+    assert told == {"error": mock.ANY, "victim": False}
+    assert told["error"]
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
 
 
 def test_a_child_ends_with_its_parent(process):

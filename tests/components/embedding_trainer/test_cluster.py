@@ -4,20 +4,43 @@ import contextlib
 import importlib.metadata
 import json
 import logging
+import os
 import pathlib
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import pydantic
 import pytest
 
 from components.embedding_trainer import cluster, worker
 from components.embedding_trainer.cluster import train_on_hosts
 from components.embedding_trainer.job import Job
+from components.embedding_trainer.messages import Connection
 from components.embedding_trainer.options import TrainingOptions
 
 from . import acting_child
+
+# A process that hangs, as after most faults here, fails its test and does not stop the others.
+pytestmark = pytest.mark.timeout(120)
+
+# A chief in a process of its own.
+CHIEF = """
+import sys
+import pydantic
+from components.embedding_trainer import worker
+from components.embedding_trainer.cluster import train_on_hosts
+from components.embedding_trainer.job import Job
+from tests.components.embedding_trainer import acting_child
+worker.child = acting_child
+train_on_hosts(pydantic.TypeAdapter(Job).validate_json(sys.argv[1]))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -61,21 +84,30 @@ def _job(directory: pathlib.Path, workers: list[str], *acts: str) -> Job:
     )
 
 
-def _is_running(pid: int) -> bool:
+def _state(pid: int) -> str:
+    """The state of a process as a letter, Z if it has ended."""
     try:
-        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+        return "Z"
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _children(directory: pathlib.Path) -> list[int]:
+    """The process ids of children that have started."""
+    return [int(text) for path in directory.glob("*.pid") if (text := path.read_text())]
 
 
 def _require_no_children(directory: pathlib.Path) -> None:
-    pids = [int(path.read_text()) for path in directory.glob("*.pid")]
+    pids = _children(directory)
     assert pids
-    deadline = time.monotonic() + 10
-    while any(map(_is_running, pids)):
-        assert time.monotonic() < deadline, "A child is left."
-        time.sleep(0.05)
+    _wait_until(lambda: all(_state(pid) == "Z" for pid in pids))
 
 
 def _free_address() -> str:
@@ -95,6 +127,7 @@ def test_what_the_chief_logs_and_records_comes_back(
     assert len(set(ports)) == 3
     assert not {address.partition(":")[2], other.partition(":")[2]} & set(ports)
     assert caplog.messages == ["Epoch 1/1"]
+    assert "TF_CONFIG" not in os.environ
     _require_no_children(tmp_path)
 
 
@@ -171,22 +204,69 @@ def test_a_second_chief_waits_for_the_first_and_not_without_end(
     assert train_on_hosts(job)["epochs_run"] == 1
 
 
-def _request(address: str, job: Job) -> worker.Connection:
+def test_a_worker_by_two_names_is_busy_with_this_chief(
+    address: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_ANSWER", 1)
+    again = address.replace("127.0.0.1", "localhost")
+    with pytest.raises(RuntimeError, match=f"The worker {again} .*, or is listed twice"):
+        train_on_hosts(_job(tmp_path, [address, again], "train", "join", "join"))
+
+
+def test_a_worker_that_other_hosts_do_not_reach_is_refused() -> None:
+    cluster._require_reachable({"a:1": "127.0.0.1", "b:1": "127.0.1.1"})
+    cluster._require_reachable({"a:1": "10.0.0.1", "b:1": "10.0.0.2"})
+    with pytest.raises(RuntimeError, match=r"worker b:1 is at 127\.0\.1\.1, where only this host"):
+        cluster._require_reachable({"a:1": "10.0.0.1", "b:1": "127.0.1.1"})
+
+
+def _request(address: str, job: Job) -> Connection:
     """Connects to a worker as a chief does, and has it ready to start a child."""
     connection, port = cluster._engage(address, cluster._request(job), time.monotonic() + 10)
     assert port
     return connection
 
 
-def test_the_child_of_a_chief_that_is_gone_is_killed(address: str, tmp_path: pathlib.Path) -> None:
-    connection = _request(address, _job(tmp_path, [address], "train", "join"))
+def test_the_child_of_a_chief_that_is_gone_is_killed_even_if_it_is_stopped(
+    address: str, tmp_path: pathlib.Path
+) -> None:
+    connection = _request(address, _job(tmp_path, [address], "train", "stop"))
     connection.send({"cluster": ["127.0.0.1:1", "127.0.0.1:2"], "index": 1})
-    pid = tmp_path / "1.pid"
-    while not (pid.exists() and pid.read_text()):
-        time.sleep(0.05)
-    assert _is_running(int(pid.read_text()))
+    _wait_until(lambda: [_state(pid) for pid in _children(tmp_path)] == ["T"])
     connection.close()
     _require_no_children(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_chief_that_a_signal_ends_leaves_no_child_and_a_free_worker(
+    number: signal.Signals, address: str, tmp_path: pathlib.Path
+) -> None:
+    job = pydantic.TypeAdapter(Job).dump_json(_job(tmp_path, [address], "join", "join")).decode()
+    command = [sys.executable, "-c", CHIEF, job]
+    with subprocess.Popen(
+        command, start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as chief:
+        _wait_until(lambda: len(_children(tmp_path)) == 2)
+        os.killpg(chief.pid, number)  # As the terminal does for Ctrl-C.
+        _, errors = chief.communicate(timeout=30)
+    assert errors.count("Traceback") == (number == signal.SIGINT), errors
+    _require_no_children(tmp_path)
+    assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
+
+
+def test_a_worker_that_is_lost_before_it_starts_its_child_is_named(
+    address: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engage = cluster._engage
+
+    def engage_and_lose(*arguments: Any) -> tuple[Connection, int]:
+        connection, port = engage(*arguments)
+        connection.socket.shutdown(socket.SHUT_RDWR)
+        return connection, port
+
+    monkeypatch.setattr(cluster, "_engage", engage_and_lose)
+    with pytest.raises(RuntimeError, match=f"{address}: the connection was lost"):
+        train_on_hosts(_job(tmp_path, [address], "join", "join"))
 
 
 @pytest.mark.parametrize("name", ["code", "tensorflow"])
@@ -214,17 +294,20 @@ def test_a_directory_that_the_worker_does_not_see_is_named(
 
 
 def test_what_is_no_job_is_not_done_and_the_worker_stays(
-    address: str, tmp_path: pathlib.Path
+    address: str, tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     host, _, port = address.partition(":")
     request = cluster._request(_job(tmp_path, [address], "train", "join"))
     request["job"]["module"] = "os"
-    for line in (b"GET / HTTP/1.1", b"[]", b"{}", json.dumps(request).encode()):
+    requests = [b"GET / HTTP/1.1", b"\xff", b"[]", b"{}", b"[" * 10**5, b"[" * 2**20]
+    for line in [*requests, json.dumps(request).encode()]:
         with socket.create_connection((host, int(port))) as connected:
-            connected.sendall(line + b"\n")
+            connected.sendall(line if len(line) == 2**20 else line + b"\n")
             assert b"port" not in connected.makefile("rb").read()
     assert not list(tmp_path.iterdir())
-    assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
+    with socket.create_connection((host, int(port))):  # Asks for nothing.
+        assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_lifeline_is_kept_alive(address: str, tmp_path: pathlib.Path) -> None:
@@ -238,3 +321,26 @@ def test_the_lifeline_is_kept_alive(address: str, tmp_path: pathlib.Path) -> Non
 def test_the_worker_asks_for_an_address(argument: str) -> None:
     with pytest.raises(SystemExit, match="Usage"):
         worker.main([argument])
+
+
+@pytest.mark.parametrize("argument", ["127.0.0.1:70000", "192.0.2.1:7077", "[::1]:7077"])
+def test_an_address_that_the_worker_cannot_have_is_told(argument: str) -> None:
+    with pytest.raises(SystemExit, match=f"Cannot listen on {re.escape(argument)}: "):
+        worker.main([argument])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_tells_where_it_is_and_ends_without_a_traceback(number: signal.Signals) -> None:
+    address = f"localhost:{worker.free_port()}"
+    command = [sys.executable, "-m", worker.__name__, address]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        found = address.replace("localhost", "127.0.0.1")
+        assert process.stdout.readline() == (
+            f"Waiting for a chief on {found}, which only this host reaches\n"
+        )
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")

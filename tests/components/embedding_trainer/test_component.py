@@ -83,6 +83,7 @@ def test_splits_that_are_no_list_of_names_are_refused(train_splits: Any, message
         "components.embedding_trainer.input_pipeline",
         "components.embedding_trainer.job",
         "components.embedding_trainer.keras_settings",
+        "components.embedding_trainer.messages",
         "components.embedding_trainer.model",
         "components.embedding_trainer.saved_model",
         "components.embedding_trainer.strategy",

@@ -31,6 +31,7 @@ _SEVERAL = {"strategy": "multi_worker_mirrored"}
         ({"workers": ["host2:7077"]}, r"strategy is 'auto' and workers is \['host2:7077'\]"),
         ({**_SEVERAL, "workers": ["host2:7077", "host2:7077"]}, "expected each host once"),
         ({**_SEVERAL, "workers": ["host2"]}, r"workers.*\n.*should match pattern"),
+        ({**_SEVERAL, "workers": ["host2:65536"]}, r"workers.*\n.*a port from 1 to 65535"),
         ({"strategy": "miror"}, "strategy\n.*'auto', 'one_device', 'mirrored'.*'miror'"),
         ({"validation_fraction": 0.0}, "early_stopping_patience is 1 but validation_fraction is 0"),
     ],
