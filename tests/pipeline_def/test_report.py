@@ -123,6 +123,7 @@ def test_the_vocabulary_is_counted_and_rare_tokens_are_told(
     [
         ({"train": [], "eval": []}, "no anomalies"),
         ({"train": ["text"], "eval": ["label", "text"]}, "anomalies in label, text"),
+        ({"train": ["text"], "eval": []}, "anomalies in text"),
     ],
 )
 def test_the_anomalies_of_all_splits_are_named(

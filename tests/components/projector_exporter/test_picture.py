@@ -148,6 +148,24 @@ def test_each_point_has_the_color_of_its_own_number() -> None:
     assert abs(warmth[0]) < 50 and abs(warmth[3]) < 50
 
 
+def test_both_axes_have_one_scale() -> None:
+    picture = pixels(draw(CORNERS, [UNSEEN] * 4, np.arange(4.0)))[1040 // 8 :]
+    rows, columns = np.nonzero(np.ptp(picture, axis=2) > 30)
+    assert np.ptp(rows) == pytest.approx(np.ptp(columns), abs=4)
+
+
+def test_no_label_covers_another() -> None:
+    # The first two are nearer to each other than a line is high.
+    positions = np.array([[0.0, 0], [0, 4], [-100, -100], [100, 100]])
+    labels = ["hitchcock", "hitchcock", UNSEEN, UNSEEN]
+
+    def ink(named: int) -> int:
+        picture = pixels(draw(positions, labels, np.zeros(4), named=named))[1040 // 8 :]
+        return int((picture.max(axis=2) < 80).sum())
+
+    assert ink(2) - ink(0) > 1.8 * (ink(1) - ink(0)) > 0
+
+
 def test_zero_has_the_middle_color_of_opposites_only() -> None:
     values = np.array([0.0, 0, 0, 10])
     opposite = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values, diverging=True)))

@@ -93,6 +93,12 @@ def test_strength_is_relative_to_the_other_tokens() -> None:
     assert (np.diff(order) >= 0).all()
 
 
+def test_the_strength_of_one_of_many_classes_is_its_lead_over_the_second() -> None:
+    probabilities = np.array([[0.5, 0.49, 0.01], [0.46, 0.42, 0.12], [0.42, 0.3, 0.28]], np.float32)
+    points = word_points(TOKENS[:3], MATRIX[:3], probabilities=probabilities)
+    assert points.columns["strength"] == ["1 ±".encode(), "1 ±".encode(), b"4 +++"]
+
+
 def test_certain_and_indifferent_models_have_a_strength() -> None:
     certain = np.array([[0, 1], [1, 0]] * 50 + [[0.5, 0.5]] * 100, np.float32)
     strength = _columns(200, certain, ["neg", "pos"])["strength"]
