@@ -2,10 +2,12 @@ import pathlib
 
 import numpy as np
 
+from components.projector_directory import Bookmark
 from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.page.directory import make_page_of
 from components.projector_exporter.words import word_points
+from tests.components.projector_directory.directories import write_directory
 from tests.components.projector_exporter.exporting import write_export
 from tests.components.projector_exporter.page.test_data import unpack
 from tests.components.projector_exporter.page.test_document import data_of
@@ -41,6 +43,13 @@ def test_what_has_no_bookmark_is_laid_out(tmp_path: pathlib.Path) -> None:
     data = data_of(make_page_of(str(tmp_path / "1")))
     assert [layout["name"] for layout in data["layouts"]] == ["PCA", "t-SNE"]
     assert len(unpack(data["layouts"][1]["positions"])) == 2 * ROWS
+
+
+def test_the_column_of_the_first_bookmark_colors_the_points(tmp_path: pathlib.Path) -> None:
+    write_directory(tmp_path / "1", TOKENS, MATRIX, Bookmark("PCA", MATRIX[:, :3], "pca", "id"))
+    columns = data_of(make_page_of(str(tmp_path / "1")))["columns"]
+    assert [column["name"] for column in columns if column.get("first")] == ["id"]
+    assert not any(column.get("extra") for column in columns)
 
 
 def test_the_quality_beside_the_files_is_told(tmp_path: pathlib.Path) -> None:
