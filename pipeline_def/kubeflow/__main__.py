@@ -38,7 +38,8 @@ def main(words: list[str] | None = None) -> int:
     except kfp_server_api.ApiException as error:
         print(f"{options.host} {refusal(error)}", file=sys.stderr)
     except urllib3.exceptions.HTTPError as error:
-        print(f"{options.host} does not answer: {getattr(error, 'reason', error)}", file=sys.stderr)
+        reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]  # Without the object.
+        print(f"{options.host} does not answer: {reason}", file=sys.stderr)
     except (ValueError, OSError) as error:  # Configuration, argument, file.
         print(error, file=sys.stderr)
     return 1

@@ -115,6 +115,17 @@ def test_submit_a_recurring_run(
     assert not server.recurring
 
 
+def test_somebody_elses_recurring_run_is_listed(
+    server: KubeflowPipelines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trigger = {"periodic_schedule": {"interval_second": "60"}}
+    server.recurring = {"1": {"display_name": "hers", "mode": "ENABLE", "trigger": trigger}}
+    assert main(["recurring", "--host", server.host]) == 0
+    assert capsys.readouterr().out == "hers                 at intervals         enabled\n"
+    assert main(["submit", "--host", server.host, "--cron", "0 3 * * *"]) == 0
+    assert len(server.recurring) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
@@ -229,7 +240,10 @@ def test_nobody_listens(command: str, capsys: pytest.CaptureFixture[str]) -> Non
         assert main([command, "--host", host]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"{host} does not answer: ")
-    assert error.endswith("Connection refused\n")
+    assert error.endswith(
+        ": Failed to establish a new connection: [Errno 111] Connection refused\n"
+    )
+    assert " object at " not in error
 
 
 def test_a_missing_token_file(
