@@ -14,7 +14,7 @@ import pathlib
 import re
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 import yaml
@@ -131,7 +131,7 @@ def _sample(path: pathlib.Path) -> _Table:
         )
     if kind == ".parquet":
         batch = next(parquet.ParquetFile(path).iter_batches(batch_size=_SAMPLED_ROWS))
-        return _Table({name: _texts(it) for name, it in batch.to_pydict().items()}, {})
+        return _Table(_columns(batch.to_pylist()), {})
     with file_formats.uncompressed(epath.Path(path)) as file:
         content = _head(file)
     text, encoding = _decode(path, content)
@@ -140,9 +140,7 @@ def _sample(path: pathlib.Path) -> _Table:
     options = {} if encoding == "utf8" else {"encoding": encoding}
     if kind == ".jsonl":
         lines = (line for line in text.split("\n") if line.strip())
-        records = [dict(file_formats.flat(json.loads(line))) for line in lines]
-        names = dict.fromkeys(itertools.chain.from_iterable(records))
-        return _Table({name: _texts([it.get(name) for it in records]) for name in names}, options)
+        return _Table(_columns(map(json.loads, lines)), options)
     return _sample_csv(text, "\t" if kind == ".tsv" else ",", options)
 
 
@@ -222,6 +220,13 @@ def _text_and_label(path: pathlib.Path, rows: Mapping[str, list[str]]) -> tuple[
         return usual, classes[name] > 1, -classes[name]
 
     return text, max(classes, key=likeliness)
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Returns the values of each field, those in objects by names such as 'review/text'."""
+    flat = [dict(file_formats.flat(row)) for row in rows]
+    names = dict.fromkeys(itertools.chain.from_iterable(flat))
+    return {name: _texts([row.get(name) for row in flat]) for name in names}
 
 
 def _texts(values: list[Any]) -> list[str]:

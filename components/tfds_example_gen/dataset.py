@@ -16,7 +16,7 @@ from components.tfds_example_gen import prepared
 from components.tfds_example_gen.records import READABLE_FORMATS, ExampleReader, RecordRange
 
 # Part of the fingerprint: raise it when the same records become other examples than before.
-CONVERTER_VERSION = 1
+CONVERTER_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)

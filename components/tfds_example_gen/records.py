@@ -2,8 +2,8 @@
 
 import dataclasses
 import hashlib
+import itertools
 import math
-import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -19,8 +19,8 @@ READABLE_FORMATS = (tfds.core.FileFormat.TFRECORD, tfds.core.FileFormat.ARRAY_RE
 _RECORDS_PER_RANGE = 2000
 # A TFRecord file has no index: the reader of a range reads all records before it, too.
 _MAX_RANGES_PER_FILE = 16
-# Records that tf.data passes to Python at once; four times as fast as one by one.
-_BATCH = 512
+# Records that are read and parsed at once, in TensorFlow's threads.
+_BATCH = 2048
 # zlib's level 1 takes a quarter of the time of level 6, its default; the files of IMDB's reviews
 # become a sixth larger.
 _COMPRESSION = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
@@ -87,15 +87,18 @@ class ExampleReader:
             ValueError: A record has no text or no label, or the file ends too early.
         """
         if self.verbatim:
-            yield from self._records(records)
+            for batch in self._batches(records):
+                yield from batch.numpy().tolist()
             return
-        for text, label in self._checked(records):
-            yield _example(text, label)
+        for texts, labels in self._parsed(records):
+            yield from map(_example, texts.numpy().tolist(), labels.numpy().tolist())
 
     def digest(self, ranges: Iterable[RecordRange]) -> str:
         """Digests the texts and labels of records.
 
-        The stored bytes would not do: the features of a tf.Example serialize in any order.
+        The stored bytes would not do: the features of a tf.Example serialize in any order. A text
+        counts by a hash of 63 bits, which TensorFlow promises never to change, so that no record is
+        handled in Python.
 
         Args:
             ranges: The records.
@@ -108,32 +111,37 @@ class ExampleReader:
         """
         digest = hashlib.sha256()
         for records in ranges:
-            for text, label in self._checked(records):
-                digest.update(struct.pack("<qq", label, len(text)) + text)
+            for texts, labels in self._parsed(records):
+                hashes = tf.strings.to_hash_bucket_fast(texts, tf.int64.max)
+                digest.update(tf.stack([labels, hashes], axis=1).numpy().astype("<i8").tobytes())
         return digest.hexdigest()
 
-    def _checked(self, records: RecordRange) -> Iterator[tuple[bytes, int]]:
-        """Yields the text and the label of each record."""
-        for index, record in enumerate(self._records(records), records.start):
+    def _parsed(self, records: RecordRange) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Yields the texts, string [batch], and the labels, int64 [batch], of the records."""
+        features = {
+            self.text_feature: tf.io.FixedLenFeature([], tf.string),
+            self.label_feature: tf.io.FixedLenFeature([], tf.int64),
+        }
+        start = records.start
+        for batch in self._batches(records):
             try:
-                features = tf.train.Example.FromString(record).features.feature
-            except message.DecodeError as error:
-                raise ValueError(
-                    f"{records.file}, record {index}, is damaged: it is no tf.Example. Prepare or "
-                    "copy the dataset again."
-                ) from error
-            text = features[self.text_feature].bytes_list.value
-            label = features[self.label_feature].int64_list.value
-            if len(text) != 1 or len(label) != 1 or label[0] < 0:
-                raise self._refusal(list(text), list(label), f"{records.file}, record {index}")
-            yield text[0], label[0]
+                parsed = tf.io.parse_example(batch, features)
+            except tf.errors.InvalidArgumentError:
+                self._refuse(batch, records.file, start)
+                raise
+            labels = parsed[self.label_feature]
+            if tf.reduce_any(labels < 0):
+                self._refuse(batch, records.file, start)
+            yield parsed[self.text_feature], labels
+            start += len(batch)
 
-    def _records(self, records: RecordRange) -> Iterator[bytes]:
-        """Yields the records of a range; refuses a file that has fewer of them."""
+    def _batches(self, records: RecordRange) -> Iterator[tf.Tensor]:
+        """Yields the records of a range, string [batch]; refuses a file that has fewer of them."""
         stop = records.start
         try:
-            for stop, record in enumerate(self._stored(records), records.start + 1):  # noqa: B007
-                yield record
+            for batch in self._stored(records):
+                stop += len(batch)
+                yield batch
         except _DAMAGED as error:
             found = str(error).rpartition("}} ")[2].partition(" [Op:")[0]
             raise ValueError(
@@ -145,17 +153,33 @@ class ExampleReader:
                 f"at least {records.stop}. Prepare or copy the dataset again."
             )
 
-    def _stored(self, records: RecordRange) -> Iterator[bytes]:
+    def _stored(self, records: RecordRange) -> Iterator[tf.Tensor]:
         file, start, stop = records
         if self.file_format is tfds.core.FileFormat.ARRAY_RECORD:
             with array_record_data_source.ArrayRecordDataSource(
                 f"{file}[{start}:{stop}]"
             ) as source:
-                yield from source
+                rest = iter(source)
+                while batch := list(itertools.islice(rest, _BATCH)):
+                    yield tf.constant(batch)
             return
-        dataset = tf.data.TFRecordDataset(file).skip(start).take(stop - start).batch(_BATCH)
-        for batch in dataset.as_numpy_iterator():
-            yield from batch.tolist()
+        dataset = tf.data.TFRecordDataset(file).skip(start).take(stop - start)
+        yield from dataset.batch(_BATCH).prefetch(2)
+
+    def _refuse(self, batch: tf.Tensor, file: str, start: int) -> None:
+        """Raises an error that names the first unfit record of a batch."""
+        for index, record in enumerate(batch.numpy().tolist(), start):
+            try:
+                features = tf.train.Example.FromString(record).features.feature
+            except message.DecodeError as error:
+                raise ValueError(
+                    f"{file}, record {index}, is damaged: it is no tf.Example. Prepare or copy the "
+                    "dataset again."
+                ) from error
+            text = features[self.text_feature].bytes_list.value
+            label = features[self.label_feature].int64_list.value
+            if len(text) != 1 or len(label) != 1 or label[0] < 0:
+                raise self._refusal(list(text), list(label), f"{file}, record {index}")
 
     def _refusal(self, text: list[bytes], label: list[int], place: str) -> ValueError:
         if len(text) != 1:

@@ -1,6 +1,7 @@
 """Stores labelled text of files as a TFDS dataset."""
 
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core import shuffle
 
 from components.text.features import LABEL, TEXT
 from components.tfds_example_gen import prepared
@@ -8,6 +9,9 @@ from components.tfds_example_gen.files import TextFiles
 
 _DATASET = "text_files"
 _VERSION = "1.0.0"
+# TFDS shuffles on disk what is more than so many bytes. Its own bound, 1 GB, is as much as the rest
+# of this process needs.
+shuffle.MAX_MEM_BUFFER_SIZE = 2**27
 
 
 def store(files: TextFiles, data_dir: str | None = None) -> str:

@@ -38,6 +38,29 @@ def test_every_part_runs_on_a_few_reviews(tmp_path: pathlib.Path) -> None:
     assert set(results["medians"]["pipeline"]["steps"]) >= {"TfdsExampleGen", "Pusher"}
 
 
+@pytest.mark.benchmarks
+def test_files_of_ones_own_are_measured_beside_tfidf(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks import own_text
+
+    rows = [
+        (f"{word} {number % 7} and {number % 11}", label)
+        for number in range(600)
+        for word, label in (("good", "yes"), ("bad", "no"), ("odd", "who knows"))
+    ]
+    # Without a header, as some files are.
+    (tmp_path / "own.csv").write_text("".join(f"{label};'{text}'\n" for text, label in rows))
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own_text, "_STARTS", ("random",))
+    monkeypatch.setattr(own_text, "_SEEDS", (0,))
+    monkeypatch.setattr(sys, "argv", ["own_text", "own.csv"])
+    own_text.main()
+    measured = _reported(capsys)
+    assert measured == {"file": "own.csv", "random": [1.0], "tfidf_logistic_regression": 1.0}
+
+
 @pytest.mark.slow
 def test_training_is_measured_on_the_outputs_of_the_pipeline(
     sample: "Pipeline",

@@ -88,13 +88,17 @@ def test_the_bound_is_above_the_share_of_the_most_frequent_class():
     assert "min_accuracy: 0.9925" in content
 
 
-def test_fields_in_objects_of_json_lines_are_found():
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_fields_in_objects_are_found(name):
     records = [
         {"user": {"country": "df"[number % 2]}, "review": {"text": text, "label": label}}
         for number, (text, label) in enumerate(ROWS)
     ]
-    pathlib.Path("a.jsonl").write_text("\n".join(map(json.dumps, records)))
-    dataset = configured("a.jsonl")
+    if name == "a.jsonl":
+        pathlib.Path(name).write_text("\n".join(map(json.dumps, records)))
+    else:
+        parquet.write_table(pyarrow.Table.from_pylist(records), name)
+    dataset = configured(name)
     assert (dataset.text_feature, dataset.label_feature) == ("review/text", "review/label")
 
 

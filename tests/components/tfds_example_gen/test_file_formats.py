@@ -113,12 +113,32 @@ def test_labels_become_names(write, label, name):
     assert read(write("a.jsonl", f"\n{line}\n")) == [("a", name)]
 
 
-def test_fields_in_objects_are_named_by_their_path(write):
-    columns = Columns("review/text", "stars")
-    line = json.dumps({"stars": 4, "review": {"text": "a", "by": {"text": "b"}}})
-    assert read(write("a.jsonl", line), columns) == [("a", "4")]
-    with pytest.raises(FileError, match=r"found 'stars', 'review/text', 'review/by/text'\. Did"):
-        read(write("a.jsonl", line), Columns("review/txt", "stars"))
+def nested(suffix):
+    """Returns the content of a file with fields in objects; the second row lacks the object."""
+    rows = [{"stars": 4, "review": {"text": "a", "by": {"text": "b"}}}, {"stars": 5}]
+    if suffix == ".jsonl":
+        return "\n".join(map(json.dumps, rows))
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "fields", "missing"),
+    [
+        (".jsonl", "'stars', 'review/text', 'review/by/text'", "row 2: .* 'review/by/text'"),
+        (".parquet", "'stars', 'review/by/text', 'review/text'", "row 2: 'review/by/text' is miss"),
+    ],
+)
+def test_fields_in_objects_are_named_by_their_path(write, suffix, fields, missing):
+    path = write(f"a{suffix}", nested(suffix))
+    rows = file_formats.rows(path, Columns("review/by/text", "stars"))
+    assert next(rows) == ("b", "4")
+    with pytest.raises(FileError, match=missing):
+        next(rows)
+    for name in ("review/txt", "review"):
+        with pytest.raises(FileError, match=rf"found {fields}\. Did you mean 'review/text'\?"):
+            read(path, Columns(name, "stars"))
 
 
 def test_integers_that_pandas_made_floats_keep_their_names(write):

@@ -90,11 +90,14 @@ def test_a_range_is_a_part_of_a_file(stored, file_format):
     assert list(reader.read(part._replace(start=2, stop=7))) == serialized[2:7]
 
 
-def test_a_range_may_be_longer_than_a_batch(stored, monkeypatch):
-    monkeypatch.setattr(records, "_BATCH", 4)
+@pytest.mark.parametrize("file_format", records.READABLE_FORMATS)
+def test_a_range_may_be_longer_than_a_batch(stored, monkeypatch, file_format):
     serialized = [example([f"text {number}"], [number]) for number in range(9)]
-    reader, part = stored(*serialized, verbatim=True)
+    reader, part = stored(*serialized, file_format=file_format, verbatim=True)
+    digest = reader.digest([part])
+    monkeypatch.setattr(records, "_BATCH", 4)
     assert list(reader.read(part)) == serialized
+    assert reader.digest([part]) == digest
 
 
 def test_file_that_ends_too_early_is_refused(stored):
@@ -138,7 +141,10 @@ def test_a_record_that_is_no_example_is_named(stored):
         ({"label": [-1]}, "the label 'stars' is -1; expected 0 or more. TFDS writes -1"),
     ],
 )
-def test_a_record_without_one_text_and_label_is_refused_with_its_place(stored, broken, message):
+def test_a_record_without_one_text_and_label_is_refused_with_its_place(
+    stored, monkeypatch, broken, message
+):
+    monkeypatch.setattr(records, "_BATCH", 1)
     reader, part = stored(example(), example(), example(**broken))
     part = part._replace(start=1)
     for call in (lambda: list(reader.read(part)), lambda: reader.digest([part])):
