@@ -149,3 +149,20 @@ def test_regions_are_named_and_stand_in_the_middle_of_each_layout() -> None:
 def test_probe_words_are_told_by_their_rows() -> None:
     data = encode(word_points(TOKENS, MATRIX), probe_words=["日本", "10", "missing"])
     assert data["probes"] == [0, 5]
+
+
+def test_texts_are_written_visibly_but_without_the_mark_of_numbers() -> None:
+    columns: dict[str, Any] = {"token": TOKENS, "kind": [b"10", b"x", b"10", b"", b"x", b"a\tb"]}
+    points = Points("n", MATRIX, columns, Coloring("kind", ["all"] * 6))
+    (kind,) = encode(points)["columns"]
+    texts = [kind["texts"][code] for code in unpack(kind["codes"])]
+    assert texts == ["10", "x", "10", r"\&", "x", r"a\tb"]
+
+
+def test_points_are_named_in_the_order_of_the_extremes_of_each_layout() -> None:
+    numbers = np.array([5.0, 4, 0, 9, -1, 2])
+    points = Points("n", MATRIX, {"token": TOKENS, "n": numbers}, Coloring("n", numbers))
+    part = Layout("t-SNE", POSITIONS[:4], np.array([1, 2, 3, 5]))
+    all_points, some = encode(points, [whole(6), part])["layouts"]
+    assert all_points["order"] == [3, 4, 0, 2, 1, 5]
+    assert some["order"] == [3, 2, 1, 5]

@@ -13,6 +13,7 @@ from components.projector_exporter.page.document import MAX_BYTES
 from components.projector_exporter.points import Coloring, Column, Points
 from components.projector_exporter.words import word_points
 from components.vectors.layouts import Layout
+from tests.components.projector_exporter.page.test_data import unpack
 
 RANDOM = np.random.default_rng(4)
 
@@ -125,6 +126,11 @@ def test_regions_and_positions_stay_those_of_their_words_when_some_are_left_out(
         assert [region["name"] for region in layout["regions"]] == ["w11999"]
     first, second = (layout["regions"][0]["x"] for layout in data["layouts"])
     assert (first, second) == (0, 1)
+    tsne = data["layouts"][1]
+    numbers = [int(data["labels"][row][1:]) for row in unpack(tsne["rows"])]
+    assert numbers[0] == 11_000 and numbers[-1] == 11_999
+    places = unpack(tsne["positions"]).reshape(-1, 2)[:, 0] / 65_535
+    np.testing.assert_allclose(places, (np.array(numbers) - 11_000) / 999, atol=1e-4)
 
 
 def test_a_page_is_never_too_large() -> None:
