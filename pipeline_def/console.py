@@ -40,7 +40,8 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
         # make closing fail.
         open(log, "wb", buffering=0) as raw,
         io.TextIOWrapper(raw, encoding="utf-8", write_through=True) as file,
-        os.fdopen(os.dup(1), "w", errors="replace") as terminal,
+        _Terminal(os.dup(1), "w") as stdout,
+        io.TextIOWrapper(stdout, errors="replace", write_through=True) as terminal,
     ):
         progress_bars = terminal if terminal.isatty() else sys.stderr
         try:
@@ -52,6 +53,15 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
             logging.captureWarnings(False)
             logging.raiseExceptions = True
             _OWN_LOGGER.handlers.clear()
+
+
+class _Terminal(io.FileIO):
+    """Loses what cannot be written: a pipe without a reader does not end a run, which has a log."""
+
+    def write(self, content: Any) -> int:
+        with contextlib.suppress(OSError):
+            return super().write(content)
+        return len(content)
 
 
 @contextlib.contextmanager

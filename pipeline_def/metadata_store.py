@@ -85,21 +85,26 @@ def require_usable(config: PipelineConfig, connection: ConnectionConfig) -> None
 
 
 def _check_file(path: pathlib.Path) -> None:
-    """Refuses an SQLite file that is damaged, or that another process keeps locked."""
+    """Refuses an SQLite file that is damaged or read-only, or that another process locks."""
     if not path.exists():
         return
     try:
+        path.open("r+b").close()  # SQLite opens a read-only file, too, and fails at the first step.
         with contextlib.closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as file:
             file.execute("begin immediate")  # ML Metadata would wait 250 s for a lock.
             (found,) = file.execute("pragma quick_check").fetchone()
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         found = str(error)
     if found != "ok":
-        raise ConfigError(
-            f"The ML Metadata store {path} cannot be used: {found}. If it is locked, end "
-            "the process that uses it. If it is damaged, bring back a copy, or start anew: move "
-            f"{path.parent} away."
-        )
+        raise _unusable_file(path, found)
+
+
+def _unusable_file(path: pathlib.Path, cause: str) -> ConfigError:
+    return ConfigError(
+        f"The ML Metadata store {path} cannot be used: {cause.rstrip('.')}. If it is locked, end "
+        "the process that uses it. If it is read-only, make it writable. If it is damaged, bring "
+        f"back a copy, or start anew: move {path.parent} away."
+    )
 
 
 def _unusable(config: PipelineConfig, cause: str) -> ConfigError:
@@ -112,7 +117,7 @@ def _unusable(config: PipelineConfig, cause: str) -> ConfigError:
             f"wrote it, or start anew: name another database, or move {config.root} away."
         )
     if not database:
-        return ConfigError(f"The ML Metadata store {store} cannot be used: {cause}")
+        return _unusable_file(store, cause)
     try:
         socket.create_connection((database.host, database.port), _ANSWER_SECONDS).close()
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 
 import numpy as np
 import pytest
@@ -21,8 +22,11 @@ FEATURES = tfds.features.FeaturesDict(
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """The sample's reviews under other feature names, without a builder of their own."""
-    directory = tmp_path_factory.mktemp("own")
+    """The sample's reviews under other feature names, without a builder of their own.
+
+    In a directory whose name a shell, a URL or a format would read otherwise.
+    """
+    directory = tmp_path_factory.mktemp("50% of my réviews #1; 'ours'")
     builder = sample_reviews.SampleReviews(data_dir=directory / "sample")
     builder.download_and_prepare()
     splits = {
@@ -66,6 +70,12 @@ def test_the_local_engine_runs_every_step(own: Pipeline, first: Run) -> None:
     (version,) = (own.root / "serving").iterdir()
     assert first.line("Model") == f"blessed, pushed to {version}"
     assert first.lines("Nearest to") == []  # No probe words are configured.
+
+
+def test_the_printed_command_is_quoted_for_the_shell(first: Run) -> None:
+    command = first.line("TensorBoard")
+    uri = first.artifacts["EmbeddingProjection"].uri
+    assert shlex.split(command) == ["tensorboard", "--logdir", uri] != command.split()
 
 
 def test_the_pushed_model_was_trained_on_the_named_features(own: Pipeline, first: Run) -> None:

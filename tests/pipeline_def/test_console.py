@@ -30,6 +30,24 @@ def test_what_libraries_print_goes_to_the_log(
         assert logged.count(text) >= 1
 
 
+def test_a_terminal_that_takes_no_more_does_not_end_a_run(tmp_path: pathlib.Path) -> None:
+    stdout = os.dup(1)
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        for descriptor in (writing, os.open("/dev/full", os.O_WRONLY)):
+            os.dup2(descriptor, 1)
+            os.close(descriptor)
+            with console.quiet(tmp_path / "run.log") as terminal:
+                print("lost", file=terminal, flush=True)
+                logging.getLogger("components").info("lost too")
+                os.write(1, b"logged")
+            assert "logged" in (tmp_path / "run.log").read_text()
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
 def test_each_record_is_logged_once(tmp_path: pathlib.Path) -> None:
     logging.basicConfig(force=True)  # As a library may have done before.
     log = tmp_path / "run.log"
@@ -112,6 +130,10 @@ def test_output_is_given_back_after_an_error(
     ("message", "shown"),
     [
         ("no such split", "ValueError: no such split"),
+        (
+            "boom\n\nTraceback (most recent call last):\nOSError: No space left on device",
+            "The disk is full. Make room and run again.",
+        ),
         (
             "boom\n\nTraceback (most recent call last):\n  File x\nKeyError: 'text'\nWhat to do.\n",
             "KeyError: 'text'\nWhat to do.",

@@ -1,9 +1,12 @@
 import os
 import pathlib
+import signal
 import sys
+import types
 
 import pytest
 
+import pipeline_def
 from pipeline_def.__main__ import main
 
 
@@ -65,3 +68,15 @@ def test_a_mistyped_field_is_refused_before_tfx_is_imported(
     monkeypatch.delitem(sys.modules, "pipeline_def.run", raising=False)
     with pytest.raises(SystemExit, match=r"training\.epoch: .* Did you mean epochs\?"):
         main([command])
+
+
+def test_signals_end_a_run_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers = []
+
+    def run(*_: object) -> None:
+        handlers.append(signal.getsignal(signal.SIGTERM))
+
+    monkeypatch.setattr(pipeline_def, "run", types.SimpleNamespace(main=run), raising=False)
+    main(["run"])
+    assert callable(handlers[0])
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -203,14 +203,34 @@ def overwrite(file: pathlib.Path) -> None:
     file.write_bytes(content[:4096] + b"x" * 8192 + content[12288:])
 
 
+def replace_by_directory(file: pathlib.Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def drop_a_table(file: pathlib.Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as store, store:
+        store.execute("drop table Context")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         overwrite,
+        lambda file: file.write_bytes(file.read_bytes()[:-4096] + b"x" * 4096),
         lambda file: file.write_bytes(b"no database" * 1000),
         lambda file: file.write_bytes(file.read_bytes()[:20000]),
+        replace_by_directory,
+        drop_a_table,
     ],
-    ids=["overwritten", "another file", "truncated"],
+    ids=[
+        "overwritten",
+        "overwritten at its end",
+        "another file",
+        "truncated",
+        "a directory",
+        "without a table",
+    ],
 )
 def test_a_damaged_file_is_named(
     damage: Callable[[pathlib.Path], None], config: PipelineConfig
@@ -220,6 +240,17 @@ def test_a_damaged_file_is_named(
     refused = refusal(config)
     assert refused.startswith(f"The ML Metadata store {file} cannot be used: ")
     assert f"move {config.root} away" in refused
+
+
+def test_a_read_only_file_is_named(config: PipelineConfig) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root, to mount a file")
+    file = pipelines(config, "own")
+    subprocess.run(["mount", "--bind", "-o", "ro", file, file], check=True)
+    try:
+        assert f"{file} cannot be used: [Errno 30] Read-only file system" in refusal(config)
+    finally:
+        subprocess.run(["umount", file], check=True)
 
 
 def test_a_locked_file_is_named(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> None:

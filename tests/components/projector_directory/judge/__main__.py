@@ -67,17 +67,18 @@ def _exported_wrongly(
     try:
         write(str(directory), tensors)
         seen = page.show(directory)
-        wrong = _seen_wrongly(directory, seen)
+        if wrong := _seen_wrongly(directory, seen):
+            return wrong
         shown = {tensor["name"].partition("/")[0]: tensor["labels"] for tensor in seen["tensors"]}
-        for tensor in tensors:
-            labels = [unescape(label) for label in shown[tensor.name]]
-            if labels != tensor.columns["token"]:
-                wrong.append(f"{tensor.name} has the labels {labels}")
+        return [
+            f"{tensor.name} has the labels {shown[tensor.name]}"
+            for tensor in tensors
+            if [unescape(label) for label in shown[tensor.name]] != tensor.columns["token"]
+        ]
     except Exception as error:
         return [repr(error)]
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    return wrong
 
 
 def _seen_wrongly(directory: pathlib.Path, seen: dict[str, Any]) -> list[str]:
