@@ -239,9 +239,12 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
             if not isinstance(section, dict):
                 raise ConfigError(f"{variable}: {name} is a single value, not a section.")
         try:
-            section[field] = yaml.safe_load(text)
+            value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ConfigError(f"{variable}: {text!r} is not YAML: {error}") from error
+        # A text as it is: YAML would end a path at ' #', where a file's comment begins.
+        is_plain = isinstance(value, str) and text.lstrip()[0] not in "'\""
+        section[field] = text.strip() if is_plain else value
 
 
 def _fault(details: Any) -> str:

@@ -82,6 +82,15 @@ def test_variables_override_single_values(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "directory"),
+    [("/50% of #1, 'ours'", "/50% of #1, 'ours'"), ("'/a #1'", "/a #1"), (" /b ", "/b")],
+)
+def test_a_path_in_a_variable_is_not_cut(text: str, directory: str, tmp_path: pathlib.Path) -> None:
+    environment = written(tmp_path, MINIMAL) | {"PIPELINE__OUTPUT_DIR": text}
+    assert load(environment).output_dir == directory
+
+
+@pytest.mark.parametrize(
     ("addition", "complaint"),
     [
         ("trainning: {}", "trainning: there is no such key. Did you mean training?"),
