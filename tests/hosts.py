@@ -50,23 +50,21 @@ class Host:
 def hosts(names: Sequence[str]) -> Iterator[list[Host]]:
     """Makes hosts that reach each other and this machine, or skips the test."""
     made = [Host(name, f"{_SUBNET}.{number}") for number, name in enumerate(names, start=2)]
-    try:
+    with contextlib.ExitStack() as stack:
         _ip(f"link add {_BRIDGE} type bridge")
+        stack.callback(_ip, f"link delete {_BRIDGE}")
         _ip(f"address add {ADDRESS}/24 dev {_BRIDGE}")
         _ip(f"link set {_BRIDGE} up")
         for host in made:
             inside = host.namespace
             _ip(f"netns add {inside}")
+            stack.callback(_ip, f"netns delete {inside}")
             _ip(f"link add {inside} type veth peer name eth0 netns {inside}")
             _ip(f"link set {inside} master {_BRIDGE} up")
             _ip(f"-n {inside} address add {host.address}/24 dev eth0")
             _ip(f"-n {inside} link set eth0 up")
             _ip(f"-n {inside} link set lo up")
         yield made
-    finally:
-        for host in made:
-            subprocess.run(["ip", "netns", "delete", host.namespace], capture_output=True)
-        subprocess.run(["ip", "link", "delete", _BRIDGE], capture_output=True)
 
 
 def _ip(arguments: str) -> None:

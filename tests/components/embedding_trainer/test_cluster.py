@@ -14,7 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from typing import Any
+from unittest import mock
 
 import pydantic
 import pytest
@@ -27,8 +29,11 @@ from components.embedding_trainer.options import TrainingOptions
 
 from . import acting_child
 
-# A process that hangs, as after most faults here, fails its test and does not stop the others.
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [
+    # A process that hangs, as after most faults here, does not stop the other tests.
+    pytest.mark.timeout(120),
+    pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 
 # A chief in a process of its own.
 CHIEF = """
@@ -49,8 +54,8 @@ def children(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def _worker() -> Iterator[str]:
-    with worker.Server(("127.0.0.1", 0)) as server:
+def _worker(port: int = 0) -> Iterator[str]:
+    with worker.Server(("127.0.0.1", port)) as server:
         threading.Thread(target=server.serve_forever).start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
@@ -181,6 +186,15 @@ def test_a_missing_worker_is_a_sentence_with_the_command_to_start_it(
     )
 
 
+def test_a_worker_that_starts_a_little_later_is_waited_for(tmp_path: pathlib.Path) -> None:
+    address = _free_address()
+    with futures.ThreadPoolExecutor() as pool:
+        training = pool.submit(train_on_hosts, _job(tmp_path, [address], "train", "join"))
+        time.sleep(1)
+        with _worker(int(address.rpartition(":")[2])):
+            assert training.result()["epochs_run"] == 1
+
+
 def test_a_worker_that_hangs_is_a_missing_one(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,11 +227,19 @@ def test_a_worker_by_two_names_is_busy_with_this_chief(
         train_on_hosts(_job(tmp_path, [address, again], "train", "join", "join"))
 
 
-def test_a_worker_that_other_hosts_do_not_reach_is_refused() -> None:
-    cluster._require_reachable({"a:1": "127.0.0.1", "b:1": "127.0.1.1"})
-    cluster._require_reachable({"a:1": "10.0.0.1", "b:1": "10.0.0.2"})
-    with pytest.raises(RuntimeError, match=r"worker b:1 is at 127\.0\.1\.1, where only this host"):
-        cluster._require_reachable({"a:1": "10.0.0.1", "b:1": "127.0.1.1"})
+def test_a_worker_that_other_workers_do_not_reach_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def engage(address: str, *_: object) -> tuple[Connection, int]:
+        connection = mock.Mock()
+        connection.socket.getpeername.return_value = address.split(":")
+        return connection, 1
+
+    monkeypatch.setattr(cluster, "_engage", engage)
+    with pytest.raises(
+        RuntimeError, match=r"127\.0\.1\.1:7077 is at 127\.0\.1\.1, where only this host reaches"
+    ):
+        train_on_hosts(_job(tmp_path, ["10.0.0.1:7077", "127.0.1.1:7077"], "join", "join", "join"))
 
 
 def _request(address: str, job: Job) -> Connection:

@@ -39,6 +39,16 @@ logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 train_on_hosts(pydantic.TypeAdapter(Job).validate_json(sys.argv[1]))
 """
 
+# Gives the worker's processes another start of the embedding, as another kind of CPU does.
+SITECUSTOMIZE = """
+from sklearn.utils import extmath
+svd = extmath.randomized_svd
+def reversed_svd(*arguments, **options):
+    left, values, right = svd(*arguments, **options)
+    return left[:, ::-1], values, right
+extmath.randomized_svd = reversed_svd
+"""
+
 
 @dataclasses.dataclass
 class Hosts:
@@ -46,12 +56,12 @@ class Hosts:
 
     Attributes:
         host: The host.
-        log: What the worker prints.
+        directory: Of what the worker prints and imports first.
         daemon: The worker; None before it is started.
     """
 
     host: Host
-    log: pathlib.Path
+    directory: pathlib.Path
     daemon: subprocess.Popen[str] | None = None
 
     def address(self, port: int = 7077) -> str:
@@ -61,13 +71,12 @@ class Hosts:
         """Starts the worker unless it runs; returns its process id."""
         if self.daemon and self.daemon.poll() is None:
             return self.daemon.pid
-        # Another kernel of OpenBLAS than any CPU that runs TensorFlow has.
-        environment = {**os.environ, "OPENBLAS_CORETYPE": "Nehalem"}
-        with self.log.open("a") as log:
+        (self.directory / "sitecustomize.py").write_text(SITECUSTOMIZE)
+        with (self.directory / "log").open("a") as log:
             self.daemon = subprocess.Popen(
                 self.host.command("-um", worker.__name__, self.address()),
                 cwd=PROJECT,
-                env=environment,
+                env={**os.environ, "PYTHONPATH": str(self.directory)},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -90,7 +99,7 @@ class Hosts:
 @pytest.fixture(scope="module")
 def two_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     with hosts(["trainer"]) as (host,):
-        made = Hosts(host, tmp_path_factory.mktemp("worker") / "log")
+        made = Hosts(host, tmp_path_factory.mktemp("worker"))
         yield made
         if made.daemon:
             made.daemon.kill()
