@@ -23,9 +23,11 @@ def run(engine: str) -> None:
         engine: The TFX engine of this machine: 'beam' or 'local'.
 
     Raises:
-        SystemExit: With a message if the configuration cannot be used, with code 1 if a step
-            failed.
+        SystemExit: With a message if the configuration cannot be used or there is no standard
+            output, with code 1 if a step failed.
     """
+    if sys.stdout is None:
+        sys.exit("Standard output is closed. Redirect it to a file, or to /dev/null.")
     config = _load()
     with interruption.ends_process():
         # After the check of the configuration: TFX takes up to 20 s to import.

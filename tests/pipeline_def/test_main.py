@@ -80,3 +80,9 @@ def test_signals_end_a_run_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> 
     main(["run"])
     assert callable(handlers[0])
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_run_without_standard_output_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # As Python does for `>&-`.
+    with pytest.raises(SystemExit, match=r"Standard output is closed\. Redirect it"):
+        main(["run"])
