@@ -60,6 +60,15 @@ def test_padding_does_not_change_the_logits() -> None:
     np.testing.assert_allclose(short, padded, rtol=1e-6)
 
 
+def test_hidden_units_are_rectified() -> None:
+    start = np.array([[0.0], [2.0], [-2.0]], np.float32)
+    model = build_model(input_dim=3, embedding_dim=1, hidden_units=1, classes=2, embedding=start)
+    weights = named_variables(model)
+    for name in ("hidden_kernel", "logits_kernel"):
+        weights[name].assign([[1.0]])
+    np.testing.assert_array_equal(model(tf.constant([[1], [2]])), [[2], [0]])
+
+
 def test_one_logit_is_the_sigmoid_of_two_classes() -> None:
     logits = np.array([[-2.0], [0.5]], np.float32)
 

@@ -57,6 +57,15 @@ def test_a_dataset_that_another_run_prepares_meanwhile_is_taken(tmp_path, monkey
     assert prepared.load("sample_reviews", str(tmp_path)).info.splits["train"].num_examples == 3000
 
 
+def test_a_dataset_that_cannot_be_prepared_says_why_and_how_else(tmp_path, monkeypatch):
+    def fail(builder):
+        raise OSError("the server hung up")
+
+    monkeypatch.setattr(sample_reviews.SampleReviews, "download_and_prepare", fail)
+    with pytest.raises(FileNotFoundError, match=r"here: the server hung up. .*`tfds build sample"):
+        prepared.load("sample_reviews", str(tmp_path))
+
+
 def test_dataset_of_ones_own_is_prepared_from_its_module(prepare, tmp_path, monkeypatch):
     del prepare
     (tmp_path / "market_reviews_module.py").write_text(
