@@ -33,6 +33,7 @@ def test_the_newest_projection_of_any_pipeline(
     export(output, "sample/10/sample-3", 999)
     newest = export(output, "imdb/7/imdb-2", 1000)
     newest.with_name(".imdb-4.unfinished-c0ffee").mkdir()
+    export(output, "imdb/7.copy/imdb-2", 1001)
     main(["projection"])
     assert capsys.readouterr().out == f"{newest}\n"
 
