@@ -31,7 +31,6 @@ class EmbeddingTrainerSpec(ComponentSpec):
         "examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples),
         "transform_graph": ChannelParameter(type=tfx.types.standard_artifacts.TransformGraph),
         "raw_examples": ChannelParameter(type=tfx.types.standard_artifacts.Examples, optional=True),
-        "base_model": ChannelParameter(type=tfx.types.standard_artifacts.Model, optional=True),
     }
     OUTPUTS = {  # noqa: RUF012
         "model": ChannelParameter(type=tfx.types.standard_artifacts.Model),
@@ -66,7 +65,6 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
         examples: types.BaseChannel,
         transform_graph: types.BaseChannel,
         raw_examples: types.BaseChannel | None = None,
-        base_model: types.BaseChannel | None = None,
         *,
         options: TrainingOptions | None = None,
         train_splits: Sequence[str] = ("train",),
@@ -79,7 +77,6 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
             transform_graph: The TransformGraph of the same Transform.
             raw_examples: The Examples of TfdsExampleGen, which know the names of the classes;
                 without them the labels must be 0, 1, 2 and so on without a gap.
-            base_model: A Model of another EmbeddingTrainer, for a warm start.
             options: How to train; None for the defaults.
             train_splits: The splits to train on. No other split is read, so that one kept for
                 the Evaluator has no part in when training stops.
@@ -97,7 +94,6 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
                 examples=examples,
                 transform_graph=transform_graph,
                 raw_examples=raw_examples,
-                base_model=base_model,
                 model=types.Channel(type=tfx.types.standard_artifacts.Model),
                 model_run=types.Channel(type=tfx.types.standard_artifacts.ModelRun),
                 train_splits=json.dumps(list(train_splits)),

@@ -28,8 +28,7 @@ class Executor(base_executor.BaseExecutor):
         """Trains a model, here or on several hosts.
 
         Args:
-            input_dict: `examples`, `transform_graph`, and optionally `raw_examples` and
-                `base_model`.
+            input_dict: `examples`, `transform_graph`, and optionally `raw_examples`.
             output_dict: `model` and `model_run`.
             exec_properties: The parameters of EmbeddingTrainerSpec.
 
@@ -45,7 +44,6 @@ class Executor(base_executor.BaseExecutor):
             examples=_split_directories(input_dict["examples"], splits),
             transform_graph=artifact_utils.get_single_uri(input_dict["transform_graph"]),
             class_names=class_names(input_dict.get("raw_examples", [])),
-            base_model=_base_model(input_dict.get("base_model")),
             text_feature=exec_properties["text_feature"],
             options=execution_properties.from_properties(TrainingOptions, properties),
             model=path_utils.serving_model_dir(model.uri),
@@ -78,9 +76,3 @@ def _split_directories(examples: list[types.Artifact], splits: list[str]) -> lis
                 f"{found}; choose among these."
             )
     return [uri for split in splits for uri in artifact_utils.get_split_uris(examples, split)]
-
-
-def _base_model(artifacts: list[types.Artifact] | None) -> str | None:
-    if not artifacts:
-        return None
-    return path_utils.serving_model_path(artifact_utils.get_single_uri(artifacts))

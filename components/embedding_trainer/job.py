@@ -17,7 +17,6 @@ class Job:
         examples: Directories of the transformed examples to train on.
         transform_graph: Directory of the transform graph.
         class_names: Names of the classes; empty if they are not known.
-        base_model: SavedModel for a warm start; None for none.
         text_feature: The raw feature with the text, which the model is served with.
         options: How to train.
         model: Directory to write the SavedModel to.
@@ -27,7 +26,6 @@ class Job:
     examples: list[str]
     transform_graph: str
     class_names: list[str]
-    base_model: str | None
     text_feature: str
     options: TrainingOptions
     model: str

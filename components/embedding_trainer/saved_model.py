@@ -1,22 +1,14 @@
-"""Writes the trained model as a SavedModel, and starts another model from one (warm start)."""
+"""Writes the trained model as a SavedModel."""
 
-import logging
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.embedding_trainer.model import class_logits, named_variables
-from components.text.features import FIRST_TOKEN_ID, PADDING_ID, TEXT, TOKEN_IDS, input_dim
-from components.text.vocabulary import read_served_vocabulary
-
-_LOGGER = logging.getLogger(__name__)
-
-_CHECKPOINT_KEY = "{}/.ATTRIBUTES/VARIABLE_VALUE"
+from components.text.features import PADDING_ID, TEXT, TOKEN_IDS
 
 
 def save(
@@ -115,66 +107,9 @@ def save(
     tf.io.gfile.rename(temporary, directory)
 
 
-def warm_start(model: keras.Model, vocabulary: Sequence[str], directory: str) -> None:
-    """Starts a model from the weights of a saved one.
-
-    Copied are the embedding's rows for padding, for unknown tokens and for each token that both
-    vocabularies have, and those kernels and biases of the dense layers that have the same shape.
-
-    Args:
-        model: Made by `model.build_model`.
-        vocabulary: The tokens of the model.
-        directory: SavedModel that `save` wrote.
-
-    Raises:
-        ValueError: The directory holds something else, or an embedding of another dimension.
-    """
-    variables = named_variables(model)
-    base = _read_weights(directory, variables)
-    base_vocabulary = [token.decode("utf-8") for token in read_served_vocabulary(directory) or []]
-    embedding = variables["embedding"].numpy()
-    if base["embedding"].shape != (input_dim(len(base_vocabulary)), embedding.shape[1]):
-        raise ValueError(
-            f"{directory}: the base model's embedding has the shape {base['embedding'].shape}; "
-            f"expected {input_dim(len(base_vocabulary))} rows for its {len(base_vocabulary)} "
-            f"tokens and {embedding.shape[1]} columns. Set embedding_dim to that of the base "
-            "model, or leave base_model out."
-        )
-    base_rows = {token: row for row, token in enumerate(base_vocabulary, FIRST_TOKEN_ID)}
-    shared = [
-        (row, base_rows[token])
-        for row, token in enumerate(vocabulary, FIRST_TOKEN_ID)
-        if token in base_rows
-    ]
-    rows, taken = np.array([(PADDING_ID, PADDING_ID), *shared, (-1, -1)]).T
-    embedding[rows] = base["embedding"][taken]
-    variables["embedding"].assign(embedding)
-    for name, variable in variables.items():
-        if name != "embedding" and variable.shape == base[name].shape:
-            variable.assign(base[name])
-    _LOGGER.info(
-        "Warm start: %d of %d tokens have their vectors from %s.",
-        len(shared),
-        len(vocabulary),
-        directory,
-    )
-
-
 def _signature(spec: tf.TensorSpec) -> Any:
     # AutoGraph would take ten seconds to convert tf.Transform and Keras, to no effect.
     return tf.function(input_signature=[spec], autograph=False)
-
-
-def _read_weights(directory: str, names: Iterable[str]) -> dict[str, np.ndarray]:
-    path = tf.saved_model.VARIABLES_DIRECTORY + "/" + tf.saved_model.VARIABLES_FILENAME
-    try:
-        checkpoint = tf.train.load_checkpoint(os.path.join(directory, path))
-        return {name: checkpoint.get_tensor(_CHECKPOINT_KEY.format(name)) for name in names}
-    except (tf.errors.OpError, ValueError) as error:
-        raise ValueError(
-            f"{directory}: expected a base_model written by EmbeddingTrainer, with "
-            f"the variables {', '.join(names)}: {error}"
-        ) from error
 
 
 def _as_parsed(text: tf.Tensor, spec: Any) -> Any:

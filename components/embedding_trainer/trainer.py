@@ -1,10 +1,10 @@
 """Does a job: reads the examples, trains, and writes the model and its logs."""
 
+import functools
 import json
 import os
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -38,7 +38,7 @@ def train_model(job: Job) -> Properties:
         On what and how the model was trained, and its accuracy if it was measured.
 
     Raises:
-        ValueError: The examples, the vocabulary, the strategy or the base model cannot be used.
+        ValueError: The examples, the vocabulary or the strategy cannot be used.
         RuntimeError: Keras has another backend.
         FloatingPointError: The loss or a weight became NaN or infinite.
     """
@@ -56,16 +56,9 @@ def train_model(job: Job) -> Properties:
     classes = count_classes(examples.labels, job.class_names)
 
     start = initial_embedding(examples, len(vocabulary), options)
-
-    def build(embedding: np.ndarray | None = None) -> keras.Model:
-        rows = input_dim(len(vocabulary))
-        return build_model(rows, options.embedding_dim, options.hidden_units, classes, embedding)
-
-    def build_initial() -> keras.Model:
-        model = build(start)
-        if job.base_model:
-            saved_model.warm_start(model, vocabulary, job.base_model)
-        return model
+    rows = input_dim(len(vocabulary))
+    shape = (rows, options.embedding_dim, options.hidden_units, classes)
+    build = functools.partial(build_model, *shape, start)
 
     properties: Properties = {
         "strategy": strategy_name,
@@ -73,10 +66,10 @@ def train_model(job: Job) -> Properties:
         "num_classes": classes,
     }
     chief = is_chief(strategy)
-    outcome = train(build_initial, examples, options, strategy, job.logs if chief else None)
+    outcome = train(build, examples, options, strategy, job.logs if chief else None)
     if chief:
         # Built again outside of the strategy, so that the SavedModel does not depend on it.
-        model = build()
+        model = build_model(*shape)
         model.set_weights(outcome.weights)
         saved_model.save(
             model,

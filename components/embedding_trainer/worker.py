@@ -163,7 +163,7 @@ def _differences(theirs: Any) -> str:
 
 
 def _unseen(job: Job) -> list[str]:
-    directories = [*job.examples, job.transform_graph, job.base_model, job.logs]
+    directories = [*job.examples, job.transform_graph, job.logs]
     return [
         directory
         for directory in directories

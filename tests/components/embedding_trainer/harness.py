@@ -95,7 +95,6 @@ def execute(
     output: str,
     *,
     class_names: Sequence[str] | None = None,
-    base_model: str | None = None,
     splits: Sequence[str] = ("train",),
     train_splits: Sequence[str] = ("train",),
     text_feature: str = TEXT,
@@ -107,7 +106,6 @@ def execute(
         data: What `write_transformed` wrote.
         output: Where to write the artifacts, as `output`/model and `output`/model_run.
         class_names: What TfdsExampleGen knows of the classes; None to leave its examples out.
-        base_model: The uri of a Model artifact.
         splits: The splits of the examples.
         train_splits: The splits to train on.
         text_feature: The raw feature with the text.
@@ -128,8 +126,6 @@ def execute(
         raw_examples = artifact(standard_artifacts.Examples, os.path.join(data, "raw"))
         raw_examples.set_string_custom_property("class_names", json.dumps(class_names))
         inputs["raw_examples"] = [raw_examples]
-    if base_model:
-        inputs["base_model"] = [artifact(standard_artifacts.Model, base_model)]
     component = EmbeddingTrainer(
         **{key: channel_utils.as_channel(artifacts) for key, artifacts in inputs.items()},
         options=TrainingOptions(**options),

@@ -11,7 +11,7 @@ from components.embedding_trainer import child
 from components.embedding_trainer.job import Job
 from components.embedding_trainer.options import TrainingOptions
 
-JOB = Job([], "", [], None, "text", TrainingOptions(), "", "")
+JOB = Job([], "", [], "text", TrainingOptions(), "", "")
 
 
 @pytest.fixture

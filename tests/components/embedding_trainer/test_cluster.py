@@ -81,7 +81,6 @@ def _job(directory: pathlib.Path, workers: list[str], *acts: str) -> Job:
         examples=[str(directory)],
         transform_graph=str(directory),
         class_names=[],
-        base_model=None,
         text_feature=json.dumps(acts),
         options=TrainingOptions(strategy="multi_worker_mirrored", workers=tuple(workers)),
         model=str(directory / "model"),

@@ -144,18 +144,6 @@ def test_texts_are_cut_at_the_longest_sequence_in_training_and_in_serving(
     assert (full != short).any()
 
 
-def test_a_base_model_is_the_start(two_classes: str, tmp_path: pathlib.Path) -> None:
-    base = harness.execute(two_classes, str(tmp_path / "base"), **FAST)
-
-    # A learning rate at which no weight moves visibly.
-    options = {**FAST, "learning_rate": 1e-9, "epochs": 1}
-    model = harness.execute(two_classes, str(tmp_path / "next"), base_model=base.uri, **options)
-
-    expected = harness.weights(base)
-    for name, values in harness.weights(model).items():
-        np.testing.assert_allclose(values, expected[name], atol=1e-6, err_msg=name)
-
-
 def test_only_the_named_splits_are_trained_on(two_classes: str, tmp_path: pathlib.Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(os.path.join(two_classes, "examples"), data / "examples")

@@ -119,7 +119,6 @@ def _job(data: str, directory: pathlib.Path, address: str | None = None, **optio
         examples=[os.path.join(data, "examples", "Split-train")],
         transform_graph=os.path.join(data, "graph"),
         class_names=[],
-        base_model=None,
         text_feature="text",
         options=TrainingOptions(**options),
         model=str(directory / "model" / "Format-Serving"),

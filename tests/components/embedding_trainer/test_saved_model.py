@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from components.embedding_trainer import saved_model
-from components.embedding_trainer.model import build_model, named_variables
+from components.embedding_trainer.model import build_model
 from components.text.features import FIRST_TOKEN_ID, input_dim
 
 from . import harness
@@ -150,59 +150,3 @@ def test_text_is_served_whatever_form_its_schema_gives_it(
     ids = np.array([_ids(data, "bad", "film"), [*_ids(data, "good"), 0]], np.int32)
     logits = model(ids).numpy()[:, 0]
     np.testing.assert_allclose(served[:, 1], 1 / (1 + np.exp(-logits)), rtol=1e-5)
-
-
-def test_a_warm_start_takes_over_every_weight_of_the_same_classes(
-    two_classes: str, tmp_path: pathlib.Path
-) -> None:
-    base = _build(two_classes)
-    directory = _save(base, two_classes, tmp_path / "base")
-
-    model = _build(two_classes, seed=1)
-    saved_model.warm_start(model, harness.vocabulary(two_classes), directory)
-
-    for name, variable in named_variables(model).items():
-        np.testing.assert_array_equal(variable, named_variables(base)[name], err_msg=name)
-
-
-def test_a_warm_start_takes_over_the_tokens_that_both_vocabularies_have(
-    two_classes: str, three_classes: str, tmp_path: pathlib.Path
-) -> None:
-    base = _build(two_classes)
-    directory = _save(base, two_classes, tmp_path / "base")
-    before = {name: values.numpy() for name, values in named_variables(base).items()}
-    model = _build(three_classes, classes=3, seed=1)
-    fresh = {name: values.numpy() for name, values in named_variables(model).items()}
-
-    saved_model.warm_start(model, harness.vocabulary(three_classes), directory)
-
-    after = {name: values.numpy() for name, values in named_variables(model).items()}
-    base_words, words = harness.vocabulary(two_classes), harness.vocabulary(three_classes)
-    assert words[: len(base_words)] != base_words
-    rows = {word: row for row, word in enumerate(base_words, FIRST_TOKEN_ID)}
-    expected = [
-        before["embedding"][0],
-        *(
-            before["embedding"][rows[word]] if word in rows else fresh["embedding"][row]
-            for row, word in enumerate(words, FIRST_TOKEN_ID)
-        ),
-        before["embedding"][-1],
-    ]
-    np.testing.assert_array_equal(after["embedding"], expected)
-    for name in ("hidden_kernel", "hidden_bias"):
-        np.testing.assert_array_equal(after[name], before[name])
-    for name in ("logits_kernel", "logits_bias"):  # Of another shape.
-        np.testing.assert_array_equal(after[name], fresh[name])
-
-
-def test_a_base_model_that_does_not_fit_is_refused(
-    two_classes: str, tmp_path: pathlib.Path
-) -> None:
-    directory = _save(_build(two_classes), two_classes, tmp_path / "base")
-    tf.saved_model.save(tf.Module(), str(tmp_path / "other"))
-    words = harness.vocabulary(two_classes)
-
-    with pytest.raises(ValueError, match=r"4\); .*8 columns\. Set embedding_dim"):
-        saved_model.warm_start(_build(two_classes, embedding_dim=8), words, directory)
-    with pytest.raises(ValueError, match="other: expected a base_model written by EmbeddingTrai"):
-        saved_model.warm_start(_build(two_classes), words, str(tmp_path / "other"))
