@@ -100,6 +100,12 @@ def train(
         elif epoch - best.epoch >= options.early_stopping_patience:
             break
     assert best is not None  # There is at least one epoch.
+    if options.early_stopping_patience and best.epoch == options.epochs:
+        _LOGGER.warning(
+            "The validation loss still fell in the last of %d epochs; raise epochs to train to "
+            "the end.",
+            options.epochs,
+        )
     return dataclasses.replace(best, epochs_run=epoch)
 
 

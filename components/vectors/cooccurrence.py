@@ -24,7 +24,11 @@ WINDOW = 5
 _SUBSAMPLING_SHARE = 1e-4
 # Exponent of the context counts, which keeps rare contexts from dominating.
 _CONTEXT_SMOOTHING = 0.75
-_SVD_ITERATIONS = 5
+# With 5, a word of the IMDB reviews keeps 3.7 and not 3.9 of its ten neighbors in a bootstrap.
+_SVD_ITERATIONS = 10
+# Words of a larger share of all tokens have shorter vectors. With 1e-4 the correlation with
+# WordSim-353 falls from 0.36 to 0.33, with 1e-3 the accuracy on 800 news articles by 0.01.
+_WEIGHTING_SHARE = 3e-4
 # Tokens that are counted at once, 25 million pairs at most.
 _BLOCK_TOKENS = 1_000_000
 # Pairs that are kept, 8 bytes each; the 25,000 IMDB training reviews have 4.3 million.
@@ -90,9 +94,9 @@ def cooccurrence_vectors(counts: Cooccurrences, dimensions: int) -> np.ndarray:
         dimensions: Columns of the vectors.
 
     Returns:
-        float32 [rows, dimensions], scaled so that the root mean square of the values of all words
-        with a vector is 1. Ids without any pair have a vector of zeros, and so have the last
-        columns where there are fewer words than dimensions.
+        float32 [rows, dimensions], shorter for frequent words, and scaled so that the root mean
+        square of the values of all words with a vector is 1. Ids without any pair have a vector of
+        zeros, and so have the last columns where there are fewer words than dimensions.
     """
     ppmi = _ppmi(counts)
     vectors = np.zeros((ppmi.shape[0], dimensions), np.float32)
@@ -105,7 +109,11 @@ def cooccurrence_vectors(counts: Cooccurrences, dimensions: int) -> np.ndarray:
         )
     vectors[:, : len(values)] = left * np.sqrt(values)
     vectors[np.diff(ppmi.indptr) == 0] = 0
-    return vectors / np.sqrt(np.mean(vectors[vectors.any(axis=1)] ** 2, dtype=np.float64))
+    # Smooth inverse frequency, or function words would rule the mean of a text's vectors: Arora,
+    # Liang and Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings" (ICLR 2017).
+    vectors *= (_WEIGHTING_SHARE / (_WEIGHTING_SHARE + _shares(counts)))[:, None]
+    square = np.mean(vectors[vectors.any(axis=1)] ** 2, dtype=np.float64)
+    return vectors / np.float32(np.sqrt(square))
 
 
 def _blocks(texts: Iterable[Texts]) -> Iterator[Texts]:
@@ -175,10 +183,14 @@ def _keep_most_frequent(pairs: scipy.sparse.csr_matrix, max_pairs: int) -> scipy
     return pairs
 
 
+def _shares(counts: Cooccurrences) -> np.ndarray:
+    """Returns the share of each id in all tokens, at least that of one token, float64 [rows]."""
+    return np.maximum(counts.tokens, 1) / max(1, counts.tokens.sum())
+
+
 def _ppmi(counts: Cooccurrences) -> scipy.sparse.csr_matrix:
     """Computes positive pointwise mutual information, float32 [rows, rows]."""
-    share = np.maximum(counts.tokens, 1) / max(1, counts.tokens.sum())
-    ratio = _SUBSAMPLING_SHARE / share
+    ratio = _SUBSAMPLING_SHARE / _shares(counts)
     kept = np.minimum(1, np.sqrt(ratio) + ratio)
     pairs = (counts.pairs + counts.pairs.T).tocsr()
     row = np.repeat(np.arange(pairs.shape[0], dtype=np.int32), np.diff(pairs.indptr))

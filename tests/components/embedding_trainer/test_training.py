@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import logging
 import pathlib
 from typing import Any
 
@@ -95,6 +96,18 @@ def test_training_stops_with_the_weights_of_the_best_epoch(examples: Examples) -
     assert exact.epochs_run == exact.epoch == stopped.epoch
     assert stopped.validation == exact.validation
     _assert_equal(stopped.weights, exact.weights)
+
+
+def test_a_training_that_ends_too_early_says_what_to_raise(
+    examples: Examples, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert _train(examples, epochs=2).epoch == 2
+        assert _train(examples, epochs=50, learning_rate=0.3).epoch < 50
+        _train(examples, epochs=1, early_stopping_patience=0)
+
+    (message,) = caplog.messages
+    assert message.startswith("The validation loss still fell in the last of 2 epochs; raise epoc")
 
 
 def test_without_patience_the_last_epoch_counts(examples: Examples) -> None:

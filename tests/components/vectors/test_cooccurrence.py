@@ -96,6 +96,16 @@ def test_subsampling_keeps_a_word_that_is_everywhere_from_joining_the_topics():
     assert b"41" not in near
 
 
+def test_a_frequent_word_has_a_shorter_vector():
+    chance = np.random.default_rng(1)
+    corpus = [[41 if w == 1 and chance.random() < 0.1 else w for w in text] for text in topics()]
+
+    lengths = np.linalg.norm(cooccurrence_vectors(count(corpus, 43), 8), axis=1)
+
+    # Both have the same contexts.
+    assert lengths[41] > 3 * lengths[1]
+
+
 def test_vectors_are_scaled_and_only_words_have_one():
     vectors = cooccurrence_vectors(count(topics(), 42), 8)
 
