@@ -324,7 +324,7 @@ def test_what_is_no_job_is_not_done_and_the_worker_stays(
     for line in [*requests, json.dumps(request).encode()]:
         with socket.create_connection((host, int(port))) as connected:
             connected.sendall(line if len(line) == 2**20 else line + b"\n")
-            assert b"port" not in connected.makefile("rb").read()
+            assert b"port" not in connected.makefile("rb").readline()
     assert not list(tmp_path.iterdir())
     with socket.create_connection((host, int(port))):  # Asks for nothing.
         assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
@@ -335,6 +335,7 @@ def test_the_lifeline_is_kept_alive(address: str, tmp_path: pathlib.Path) -> Non
     connection = _request(address, _job(tmp_path, [address], "train", "join"))
     assert connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+    assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
     connection.close()
 
 
