@@ -239,7 +239,7 @@ def test_a_failing_step_ends_the_run_with_its_own_error(failed: Run) -> None:
 def changed(sample: Pipeline, failed: Run) -> Run:
     """A run after the files of the dataset have changed, and nothing else."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sample_reviews_dataset_builder.EXAMPLES, "train", 2800)
+        patch.setitem(sample_reviews_dataset_builder.EXAMPLES, "train", 3200)
         prepare_anew(sample)
     return sample.run()
 
@@ -257,7 +257,7 @@ def test_changed_data_is_not_taken_from_the_cache(
     assert {step: changed.states[step] for step in STEPS} == {
         step: "CACHED" if step == "ImportSchemaGen" else "COMPLETE" for step in STEPS
     }
-    assert "2,800 train, 1,000 eval" in changed.printed
+    assert "3,200 train, 1,000 eval" in changed.printed
     fingerprints = {
         run.artifacts["EmbeddingProjection"].properties["dataset_fingerprint"].string_value
         for run in (sample_run, changed)
