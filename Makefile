@@ -37,7 +37,7 @@ run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
 test: $(environment) ## Run all tests, or those of TESTS="…".
 	@$(pytest) -m "$(ordinary)" $(TESTS)
 
-quick: $(environment) ## Run the tests without pipelines, browsers and processes: a minute.
+quick: $(environment) ## Run the tests without pipelines, browsers and processes: two minutes.
 	@$(pytest) -m "$(ordinary) and not slow and not browser and not docker" $(TESTS)
 
 test-bench: $(environment) ## Run each benchmark on the sample.

@@ -208,12 +208,12 @@ def main(arguments: Sequence[str]) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         sys.exit("Usage: python -m components.embedding_trainer.worker HOST:PORT")
-    # Without a handler SIGTERM does not end the first process of a container.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server = Server((host, int(port)))
     except (OSError, OverflowError) as error:
         sys.exit(f"Cannot listen on {address}: {error}")
+    # Without a handler SIGTERM does not end the first process of a container.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with server, contextlib.suppress(KeyboardInterrupt):
         own = str(server.server_address[0])
         # Debian's /etc/hosts gives a host's own name the address 127.0.1.1.

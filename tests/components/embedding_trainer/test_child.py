@@ -31,6 +31,7 @@ def process():
             process.kill()
 
 
+@pytest.mark.slow
 def test_a_child_tells_its_failure_and_waits_to_be_killed(process):
     told = json.loads(process.stdout.readline())
     assert told == {"error": mock.ANY, "victim": False}

@@ -94,6 +94,7 @@ def test_it_is_written_in_parts(tmp_path: pathlib.Path, monkeypatch: pytest.Monk
     assert pa.ipc.open_file(f"{path}.arrow").num_record_batches == 5
 
 
+@pytest.mark.slow
 def test_vectors_are_mapped_not_read(tmp_path: pathlib.Path) -> None:
     matrix = np.ones((10_000, 64), np.float32)
     path = export(tmp_path, word_points([b"word"] * 10_000, matrix))

@@ -81,6 +81,7 @@ def test_tsne_places_the_chosen_rows() -> None:
     np.testing.assert_array_equal(layouts["tsne"].positions, alone.positions)
 
 
+@pytest.mark.slow
 def test_many_rows_are_placed_by_interpolated_forces() -> None:
     groups = np.tile(two_groups(), (30, 1)) + matrix_of(3600, 8) / 10
     positions = layout_of(groups, "tsne").positions

@@ -19,6 +19,7 @@ def page() -> Iterator[Page]:
         yield page
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # Of TensorBoard's plugin.
 def test_verify_finds_what_the_page_shows_wrongly_and_nothing_else(
     page: Page, tmp_path: pathlib.Path
