@@ -68,7 +68,8 @@ def _newest_projection(config: PipelineConfig) -> str:
     runs = "*/artifacts/ProjectorExporter/projection/*/*"
     # The exporter writes the event file last.
     written = config.root.parent.glob(f"{runs}/events.out.tfevents.*")
-    found = [path for path in written if path.parts[-3].isdecimal()]  # None that a person copied.
+    # A copy that a person made, such as '7.copy', has no execution's number for its name.
+    found = [path for path in written if path.parts[-3].isdecimal()]
     # ML Metadata numbers a pipeline's executions, and a clock may have been set back.
     newest = {path.parents[5]: path for path in sorted(found, key=lambda it: int(it.parts[-3]))}
     latest = max(newest.values(), key=lambda path: path.stat().st_mtime, default=None)

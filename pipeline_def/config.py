@@ -2,10 +2,10 @@
 
 A configuration is a YAML file: the one that the environment variable ``PIPELINE_CONFIG`` names, or
 ``pipeline_def/configs/sample.yaml``. A variable ``PIPELINE__SECTION__FIELD`` overrides one value,
-as in ``PIPELINE__TRAINING__EPOCHS=5``; its text is parsed as YAML. Names that are not in capitals
-keep their case: ``PIPELINE__KUBEFLOW__STEPS__EmbeddingTrainer__CPU=4``. Relative paths are relative
-to the working directory. Nothing here imports TensorFlow or TFX, so that a fault is reported at
-once.
+as in ``PIPELINE__TRAINING__EPOCHS=5``; its value is YAML, but a text without quotes is taken as it
+is. Names that are not in capitals keep their case:
+``PIPELINE__KUBEFLOW__STEPS__EmbeddingTrainer__CPU=4``. Relative paths are relative to the working
+directory. Nothing here imports TensorFlow or TFX, so that a fault is reported at once.
 """
 
 import dataclasses

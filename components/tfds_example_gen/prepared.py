@@ -142,7 +142,7 @@ def _not_loadable(dataset: str, directory: Any, error: Exception) -> ValueError:
 
 
 def _damaged_file(directory: Any) -> str | None:
-    """Returns which description of a prepared dataset is no JSON object, and what it is."""
+    """Names a description of a prepared dataset that is no JSON object, and its fault."""
     for place in ("*/*.json", "*/*/*.json"):  # Of a version, or of a version of a config.
         for path in sorted(directory.glob(place)):
             try:

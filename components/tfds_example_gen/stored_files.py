@@ -1,5 +1,8 @@
 """Stores labelled text of files as a TFDS dataset."""
 
+import contextlib
+from collections.abc import Iterator
+
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import shuffle
 
@@ -11,7 +14,7 @@ _DATASET = "text_files"
 _VERSION = "1.0.0"
 # TFDS shuffles on disk what is more than so many bytes. Its own bound, 1 GB, is as much as the rest
 # of this process needs.
-shuffle.MAX_MEM_BUFFER_SIZE = 2**27
+_SHUFFLED_IN_MEMORY = 2**27
 
 
 def store(files: TextFiles, data_dir: str | None = None) -> str:
@@ -32,20 +35,34 @@ def store(files: TextFiles, data_dir: str | None = None) -> str:
     # TFDS gives the directory its name when it is complete.
     if not directory.exists():
         label = tfds.features.ClassLabel(names=files.class_names())
-        tfds.dataset_builders.store_as_tfds_dataset(
-            name=_DATASET,
-            config=config,
-            version=_VERSION,
-            features=tfds.features.FeaturesDict({TEXT: tfds.features.Text(), LABEL: label}),
-            # TFDS orders examples by a hash of their key, so that sorted files end up shuffled.
-            split_datasets={
-                split: (
-                    (row, {TEXT: text, LABEL: name})
-                    for row, (text, name) in enumerate(files.read(split))
-                )
-                for split in files.files
-            },
-            data_dir=directory.parents[2],
-            description="\n".join(f"{path} sha256:{it}" for path, it in files.digests().items()),
-        )
+        with _little_memory():
+            tfds.dataset_builders.store_as_tfds_dataset(
+                name=_DATASET,
+                config=config,
+                version=_VERSION,
+                features=tfds.features.FeaturesDict({TEXT: tfds.features.Text(), LABEL: label}),
+                # TFDS orders examples by a hash of their key, so that sorted files end up shuffled.
+                split_datasets={
+                    split: (
+                        (row, {TEXT: text, LABEL: name})
+                        for row, (text, name) in enumerate(files.read(split))
+                    )
+                    for split in files.files
+                },
+                data_dir=directory.parents[2],
+                description="\n".join(
+                    f"{path} sha256:{it}" for path, it in files.digests().items()
+                ),
+            )
     return f"{_DATASET}/{config}:{_VERSION}"
+
+
+@contextlib.contextmanager
+def _little_memory() -> Iterator[None]:
+    """Lets TFDS shuffle in less memory, for a ``with`` block."""
+    bound = shuffle.MAX_MEM_BUFFER_SIZE
+    shuffle.MAX_MEM_BUFFER_SIZE = _SHUFFLED_IN_MEMORY
+    try:
+        yield
+    finally:
+        shuffle.MAX_MEM_BUFFER_SIZE = bound

@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core import shuffle
 
 from components.tfds_example_gen import dataset, stored_files
 from components.tfds_example_gen.file_formats import Columns, FileError
@@ -24,6 +25,22 @@ def store(path, data_dir, label="stars"):
     return stored_files.store(
         TextFiles({"data": str(path)}, Columns("review", label)), str(data_dir)
     )
+
+
+def test_tfds_shuffles_in_less_memory_than_by_itself_while_it_stores(
+    csv_file, tmp_path, monkeypatch
+):
+    write, bounds = tfds.dataset_builders.store_as_tfds_dataset, []
+
+    def noted(**arguments):
+        bounds.append(shuffle.MAX_MEM_BUFFER_SIZE)
+        return write(**arguments)
+
+    monkeypatch.setattr(tfds.dataset_builders, "store_as_tfds_dataset", noted)
+    before = shuffle.MAX_MEM_BUFFER_SIZE
+    store(csv_file, tmp_path / "tfds")
+    assert bounds == [2**27]
+    assert shuffle.MAX_MEM_BUFFER_SIZE == before > 2**27
 
 
 def test_rows_are_examples_with_sorted_class_names_in_another_order(csv_file, tmp_path):
