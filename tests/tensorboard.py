@@ -1,6 +1,7 @@
 """A real TensorBoard, asked over HTTP."""
 
 import json
+import logging
 import pathlib
 import time
 import urllib.parse
@@ -37,6 +38,8 @@ class TensorBoard(Projector):
 
     def __init__(self, logdir: pathlib.Path) -> None:
         self._logdir = logdir
+        # At INFO, which other libraries set for all, its data server prints each of its cycles.
+        logging.getLogger("tensorboard").setLevel(logging.WARNING)
         tensorboard = program.TensorBoard(server_class=self._make_server)
         options = ["--logdir", str(logdir), "--port", "0", "--reload_interval", "1"]
         tensorboard.configure(["tensorboard", "--host", "127.0.0.1", *options])

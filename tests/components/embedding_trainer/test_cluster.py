@@ -56,6 +56,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.contextmanager
 def _worker(port: int = 0) -> Iterator[str]:
     with worker.Server(("127.0.0.1", port)) as server:
+        server.daemon_threads = False  # What they print is to belong to the test.
         threading.Thread(target=server.serve_forever).start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
