@@ -20,10 +20,7 @@ _HOST = "KF_PIPELINES_ENDPOINT"  # The variable that kfp reads.
 
 
 def main(words: list[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        words: The words after the program's name; None for those of the process.
+    """Runs the command line; `words` are those after the program's name.
 
     Returns:
         The exit code: 0 if all went well, 1 if something is wrong or the awaited run failed, 130 if

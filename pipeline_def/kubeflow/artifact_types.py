@@ -25,32 +25,22 @@ def compilable() -> Iterator[None]:
     of_tfx = compiler_utils.get_artifact_schema
 
     def schema(artifact_type: type[types.Artifact]) -> str | bytes:
-        if artifact_type.__module__.startswith("tfx."):
-            return of_tfx(artifact_type)
-        return instance_schema(artifact_type)
+        is_of_tfx = artifact_type.__module__.startswith("tfx.")
+        return of_tfx(artifact_type) if is_of_tfx else _instance_schema(artifact_type)
 
     with mock.patch.object(compiler_utils, "get_artifact_schema", schema):
         yield
 
 
-def instance_schema(artifact_type: type[types.Artifact]) -> str:
-    """Describes an artifact type as TFX describes its own.
-
-    Args:
-        artifact_type: A type that its top-level package exports.
-
-    Returns:
-        The YAML of an instance schema. Its title, PACKAGE.TYPE as Vertex AI wants it, is what
-        TFX imports the type by when a step runs.
-    """
+def _instance_schema(artifact_type: type[types.Artifact]) -> str:
+    # When a step runs, TFX imports the type by the title: its top-level package must export it.
     package = artifact_type.__module__.partition(".")[0]
-    properties = {
-        name: {"type": _JSON_TYPES[declared.type]}
-        for name, declared in (artifact_type.PROPERTIES or {}).items()
-    }
+    properties = artifact_type.PROPERTIES or {}
     schema = {
         "title": f"{package}.{artifact_type.__name__}",
         "type": "object",
-        "properties": properties,
+        "properties": {
+            name: {"type": _JSON_TYPES[declared.type]} for name, declared in properties.items()
+        },
     }
     return yaml.safe_dump(schema, sort_keys=False)

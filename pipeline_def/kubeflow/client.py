@@ -10,7 +10,7 @@ from typing import Any
 
 import kfp
 import kfp_server_api
-from kfp.client import set_volume_credentials
+from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
 
 _TIMEOUT_SECONDS = 10  # Of an attempt; urllib3 makes four.
 # The API server judges an uploaded pipeline when it makes a workflow of it, and answers 500.
@@ -41,11 +41,7 @@ class Client(kfp.Client):
             urllib3.exceptions.HTTPError: Nothing answers.
         """
         self.namespace = namespace
-        credentials = None
-        if token_file:
-            credentials = set_volume_credentials.ServiceAccountTokenVolumeCredentials(
-                str(token_file)
-            )
+        credentials = ServiceAccountTokenVolumeCredentials(str(token_file)) if token_file else None
         super().__init__(
             host=host.partition("#")[0].rstrip("/"),
             namespace=namespace or "kubeflow",  # kfp takes this name for no namespace.
@@ -98,12 +94,8 @@ class Client(kfp.Client):
     ) -> dict[str, Any]:
         """Returns what `run_pipeline` and `create_recurring_run` are told of a version to run.
 
-        Args:
-            version: The version of a pipeline.
-            experiment: Name of the experiment of the run; created if it is new.
-            pipeline_root: URI of a directory for the outputs; None for the cluster's default.
-            service_account: The Kubernetes service account of the steps; None for the cluster's
-                default.
+        The experiment is created if it is new. The pipeline root, a URI for the outputs, and the
+        steps' Kubernetes service account are the cluster's defaults if they are None.
         """
         group = self.create_experiment(experiment, namespace=self.namespace)
         return {

@@ -7,7 +7,7 @@ server and launcher accept; the README of this package gives the reason for each
 import difflib
 import pathlib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
@@ -24,7 +24,7 @@ from components import EmbeddingProjection, TfdsExampleGen
 from components.tfds_example_gen.driver import Driver
 from pipeline_def import workers
 from pipeline_def.config import ConfigError, PipelineConfig
-from pipeline_def.kubeflow import VISUALIZATION, artifact_types
+from pipeline_def.kubeflow import artifact_types, visualization
 from pipeline_def.kubeflow.settings import Kubeflow, StepSettings
 from pipeline_def.pipeline import DeploymentTarget, create_pipeline
 
@@ -52,12 +52,13 @@ def compile_pipeline(config: PipelineConfig) -> str:
         ConfigError: The configuration names no image, a step that does not exist, or something that
             only this machine has.
     """
+    settings = config.kubeflow
+    config = _as_seen_by_steps(config)
     if faults := list(_faults(config)):
         lines = "\n  ".join(faults)
         raise ConfigError(f"The configuration cannot be compiled for a cluster:\n  {lines}")
-    settings = config.kubeflow
     pipeline = create_pipeline(
-        _as_seen_by_steps(config),
+        config,
         DeploymentTarget(
             pipeline_root="",
             serving_dir=settings.push_destination,
@@ -94,16 +95,24 @@ def _as_seen_by_steps(config: PipelineConfig) -> PipelineConfig:
 
 def _faults(config: PipelineConfig) -> Iterator[str]:
     """Yields what only works on this machine, and where what a step writes is lost."""
-    if config.kubeflow.image is None:
+    settings = config.kubeflow
+    if settings.image is None:
         yield (
             "kubeflow.image: is required to compile. Set it, or PIPELINE__KUBEFLOW__IMAGE, to the "
             "image that has this project, such as registry.example.com/embedding-projector:1.0.0."
         )
-    for key, path in _paths(config).items():
-        if not path.startswith("gs://") and not any(
-            pathlib.PurePath(path).is_relative_to(volume.mount_path)
-            for volume in config.kubeflow.volumes
-        ):
+    paths = {
+        # kubeflow.data_dir may be a directory of the image.
+        "dataset.data_dir, or kubeflow.data_dir": not settings.data_dir and config.dataset.data_dir,
+        "publish_dir, or kubeflow.publish_dir": config.publish_dir,
+        "kubeflow.push_destination": settings.push_destination,
+        **{f"dataset.files.{split}": path for split, path in (config.dataset.files or {}).items()},
+    }
+    mounts = [volume.mount_path for volume in settings.volumes]
+    for key, path in paths.items():
+        if not path or path.startswith("gs://"):
+            continue
+        if not any(pathlib.PurePath(path).is_relative_to(mount) for mount in mounts):
             yield (
                 f"{key}: {path!r} is on none of kubeflow.volumes: a step does not see it, or "
                 "loses what it writes there. Name a path on a volume, or a gs:// URI."
@@ -128,19 +137,6 @@ def _faults(config: PipelineConfig) -> Iterator[str]:
         yield "metadata: a cluster keeps ML Metadata in a store of its own. Remove the section."
 
 
-def _paths(config: PipelineConfig) -> dict[str, str]:
-    """Returns the paths, and URIs, that steps read or write beside their artifacts."""
-    seen, settings = _as_seen_by_steps(config), config.kubeflow
-    paths = {
-        # The image may have a data_dir of its own.
-        "dataset.data_dir, or kubeflow.data_dir": not settings.data_dir and seen.dataset.data_dir,
-        "publish_dir, or kubeflow.publish_dir": seen.publish_dir,
-        "kubeflow.push_destination": settings.push_destination,
-        **{f"dataset.files.{split}": path for split, path in (seen.dataset.files or {}).items()},
-    }
-    return {key: path for key, path in paths.items() if path}
-
-
 def _baseline(settings: Kubeflow) -> tfx.dsl.Importer | None:
     if settings.baseline_model is None:
         return None
@@ -163,8 +159,13 @@ def _set_up_steps(
         for label, executor in deployment.executors.items()
         if executor.HasField("container")
     }
-    _require_known(settings.steps, containers)
-    kubernetes = {}
+    for name in settings.steps:
+        if name not in containers:
+            near = difflib.get_close_matches(name, containers, n=1) or sorted(containers)
+            raise ConfigError(
+                f"kubeflow.steps.{name}: there is no such step. Did you mean {' or '.join(near)}?"
+            )
+    executors = {}
     for name, container in containers.items():
         step, task = settings.of_step(name), spec.root.dag.tasks[name]
         if not step.caching:
@@ -178,20 +179,11 @@ def _set_up_steps(
         if step.accelerator:
             container.resources.accelerator.type = step.accelerator
             container.resources.accelerator.count = step.accelerators
-        kubernetes[f"exec-{name}"] = _kubernetes(settings, step)
-    executors = {label: wanted for label, wanted in kubernetes.items() if wanted}
+        if wanted := _kubernetes(settings, step):
+            executors[f"exec-{name}"] = wanted
     if not executors:
         return []
     return [{"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}]
-
-
-def _require_known(steps: Mapping[str, StepSettings], known: Collection[str]) -> None:
-    for name in steps:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1) or sorted(known)
-            raise ConfigError(
-                f"kubeflow.steps.{name}: there is no such step. Did you mean {' or '.join(near)}?"
-            )
 
 
 def _kubernetes(settings: Kubeflow, step: StepSettings) -> dict[str, Any]:
@@ -291,7 +283,8 @@ def _rename_import(spec: ir.PipelineSpec, name: str) -> None:
 
 def _add_visualization(spec: ir.PipelineSpec, name: str) -> None:
     """Gives the step that exports a projection an output that KFP's pages show."""
-    html = spec.components[name].output_definitions.artifacts[VISUALIZATION].artifact_type
+    outputs = spec.components[name].output_definitions.artifacts
+    html = outputs[visualization.OUTPUT].artifact_type
     html.schema_title, html.schema_version = "system.HTML", "0.0.1"
 
 

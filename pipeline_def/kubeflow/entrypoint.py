@@ -17,7 +17,6 @@ downloads the inputs before the command and uploads the outputs after it. TFX's 
 
 import argparse
 import logging
-import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -35,17 +34,13 @@ from tfx.orchestration.kubeflow.v2.container import (
 )
 from tfx.utils import import_utils
 
-from pipeline_def.kubeflow import VISUALIZATION, visualization
+from pipeline_def.kubeflow import visualization
 
 _LOCAL_DIRECTORIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs one step.
-
-    Args:
-        argv: What the compiler wrote, and arguments for Beam.
-    """
+    """Runs one step, given the arguments that the compiler wrote, and those for Beam."""
     parser = argparse.ArgumentParser(prog="pipeline_def.kubeflow.entrypoint", allow_abbrev=False)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--executor_class_path")
@@ -59,20 +54,18 @@ def main(argv: Sequence[str]) -> None:
     inputs_spec = json_format.Parse(
         arguments.json_serialized_inputs_spec_args, ir.ComponentInputsSpec()
     )
-    if arguments.driver_class_path:
-        output = run_driver(arguments.driver_class_path, executor_input, inputs_spec)
-    else:
-        output = run_executor(
-            arguments.executor_class_path, executor_input, inputs_spec, beam_arguments
-        )
     path = pathlib.Path(executor_input.outputs.output_file)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if arguments.driver_class_path:
+        output = _run_driver(arguments.driver_class_path, executor_input, inputs_spec)
+    else:
+        output = _run_executor(arguments, beam_arguments, executor_input, inputs_spec)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json_format.MessageToJson(output), encoding="utf-8")
     partial.rename(path)
 
 
-def run_driver(
+def _run_driver(
     class_path: str, executor_input: ir.ExecutorInput, inputs_spec: ir.ComponentInputsSpec
 ) -> ir.ExecutorOutput:
     """Returns, as output parameters, the execution properties that a TFX driver resolves."""
@@ -86,25 +79,21 @@ def run_driver(
     return output
 
 
-def run_executor(
-    class_path: str,
+def _run_executor(
+    arguments: argparse.Namespace,
+    beam_arguments: list[str],
     executor_input: ir.ExecutorInput,
     inputs_spec: ir.ComponentInputsSpec,
-    beam_arguments: Sequence[str] = (),
 ) -> ir.ExecutorOutput:
     """Runs a TFX executor and returns its output artifacts as KFP's launcher takes them."""
     step = for_tfx(executor_input, inputs_spec)
+    arguments.json_serialized_invocation_args = json_format.MessageToJson(step)
+    tfx_executor.main((arguments, beam_arguments))
     written = pathlib.Path(step.outputs.output_file)
-    written.parent.mkdir(parents=True, exist_ok=True)
-    tfx_arguments = argparse.Namespace(
-        executor_class_path=class_path,
-        json_serialized_invocation_args=json_format.MessageToJson(step),
-        json_serialized_inputs_spec_args=json_format.MessageToJson(inputs_spec),
-    )
-    tfx_executor.main((tfx_arguments, list(beam_arguments)))
     output = json_format.Parse(written.read_text(encoding="utf-8"), ir.ExecutorOutput())
     written.unlink()
-    _visualize(executor_input, output)
+    if visualization.OUTPUT in executor_input.outputs.artifacts:
+        _visualize(executor_input, output)
     return for_launcher(output, executor_input)
 
 
@@ -122,14 +111,15 @@ def for_tfx(
     for name, artifacts in step.inputs.artifacts.items():
         for artifact in artifacts.artifacts:
             artifact.type.CopyFrom(inputs_spec.artifacts[name].artifact_type)
-    for name in [name for name in step.outputs.artifacts if _is_of_kfp(step, name)]:
-        del step.outputs.artifacts[name]
+    for name, artifacts in list(step.outputs.artifacts.items()):
+        if artifacts.artifacts[0].type.schema_title.startswith("system."):
+            del step.outputs.artifacts[name]
     for artifact in [*_artifacts(step.inputs), *_artifacts(step.outputs)]:
         artifact.uri = local_path(artifact.uri)
     for artifact in _artifacts(step.outputs):
         pathlib.Path(artifact.uri).parent.mkdir(parents=True, exist_ok=True)
-    directory, name = os.path.split(step.outputs.output_file)
-    step.outputs.output_file = os.path.join(directory, f".tfx-{name}")
+    path = pathlib.Path(step.outputs.output_file)
+    step.outputs.output_file = str(path.with_name(f".tfx-{path.name}"))
     return step
 
 
@@ -159,11 +149,6 @@ def local_path(uri: str) -> str:
     return uri
 
 
-def _is_of_kfp(step: ir.ExecutorInput, output: str) -> bool:
-    artifact = step.outputs.artifacts[output].artifacts[0]
-    return artifact.type.schema_title.startswith("system.")
-
-
 def _artifacts(
     channels: ir.ExecutorInput.Inputs | ir.ExecutorInput.Outputs | ir.ExecutorOutput,
 ) -> Iterator[ir.RuntimeArtifact]:
@@ -172,9 +157,8 @@ def _artifacts(
 
 
 def _visualize(executor_input: ir.ExecutorInput, output: ir.ExecutorOutput) -> None:
-    if VISUALIZATION not in executor_input.outputs.artifacts:
-        return
-    (page,) = executor_input.outputs.artifacts[VISUALIZATION].artifacts
+    """Writes the page of a projection, and adds it to the output of its step."""
+    (page,) = executor_input.outputs.artifacts[visualization.OUTPUT].artifacts
     (projection,) = executor_input.outputs.artifacts["projection"].artifacts
     (exported,) = output.artifacts["projection"].artifacts
     properties = json_format.MessageToDict(exported.metadata)
@@ -182,7 +166,7 @@ def _visualize(executor_input: ir.ExecutorInput, output: ir.ExecutorOutput) -> N
     for artifact in _artifacts(executor_input.inputs):  # The map names its model.
         html = html.replace(local_path(artifact.uri), artifact.uri)
     pathlib.Path(local_path(page.uri)).write_text(html, encoding="utf-8")
-    output.artifacts[VISUALIZATION].artifacts.add(name=page.name, uri=page.uri)
+    output.artifacts[visualization.OUTPUT].artifacts.add(name=page.name, uri=page.uri)
 
 
 if __name__ == "__main__":

@@ -28,19 +28,10 @@ from pipeline_def.kubeflow.compiler import compile_pipeline
 _LINES_OF_A_FAILURE = 30
 
 
-def run(spec: str, store: pathlib.Path, terminal: TextIO) -> pathlib.Path:
-    """Runs a compiled pipeline, one step after the other.
+def _run(spec: str, store: pathlib.Path, terminal: TextIO) -> pathlib.Path:
+    """Runs the steps of a compiled pipeline, and returns the run's directory in the store.
 
-    Args:
-        spec: The compiled pipeline, YAML.
-        store: The artifact store, absolute.
-        terminal: Gets a line as each step starts and ends. What the steps print goes to stdout.
-
-    Returns:
-        The run's directory in the store, which has a directory for each step with its outputs.
-
-    Raises:
-        RuntimeError: A step failed.
+    The terminal gets a line as each step starts and ends. What the steps print goes to stdout.
     """
     docker_task_handler.run_docker_container = functools.partial(_run_container, terminal)
     # As the caller, and with the machine's network: a dataset may have to be downloaded.
@@ -55,12 +46,7 @@ def run(spec: str, store: pathlib.Path, terminal: TextIO) -> pathlib.Path:
 
 
 def _run_container(
-    terminal: TextIO,
-    client: docker.DockerClient,
-    image: str,
-    command: list[str],
-    volumes: Any,
-    **arguments: Any,
+    terminal: TextIO, client: docker.DockerClient, image: str, command: list[str], **arguments: Any
 ) -> int:
     """Runs a step in place of kfp's function, and returns the exit code.
 
@@ -70,7 +56,7 @@ def _run_container(
     step = _step(command)
     start = time.monotonic()
     print(console.step_line(step, "running"), file=terminal, flush=True)
-    container = client.containers.run(image, command, volumes=volumes, detach=True, **arguments)
+    container = client.containers.run(image, command, detach=True, **arguments)
     try:
         for printed in container.logs(stream=True):
             print(printed.decode(errors="replace"), end="")
@@ -93,10 +79,7 @@ def _step(command: list[str]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Runs the configured pipeline.
-
-    Args:
-        arguments: The artifact store. What libraries and steps print goes into its `steps.log`.
+    """Runs the configured pipeline; what libraries and steps print goes into `STORE/steps.log`.
 
     Raises:
         SystemExit: The configuration cannot be used, or a step failed.
@@ -108,7 +91,7 @@ def main(arguments: list[str]) -> None:
     try:
         spec = compile_pipeline(load())
         with console.quiet(log) as terminal:
-            outputs = run(spec, store, terminal) / "ProjectorExporter"
+            outputs = _run(spec, store, terminal) / "ProjectorExporter"
     except ConfigError as error:
         sys.exit(str(error))
     except RuntimeError:  # kfp's, of a step whose last lines have been printed.

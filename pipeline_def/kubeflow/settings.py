@@ -10,53 +10,38 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+
+def _matches(pattern: str, expected: str, reason: str = "") -> pydantic.AfterValidator:
+    """Returns a check like `Field(pattern=…)`, with a message that says what is expected."""
+
+    def require(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(f"expected {expected}, found {text!r}.{reason}")
+        return text
+
+    return pydantic.AfterValidator(require)
+
+
 # HOST:PORT/PATH:TAG or HOST:PORT/PATH@DIGEST, see github.com/distribution/reference.
-_PINNED_IMAGE = re.compile(
-    r"([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9][a-z0-9/._-]*(:(?P<tag>\w[\w.-]{0,127}))?"
-    r"(?P<digest>@sha256:[0-9a-f]{64})?",
-    re.ASCII,
+_PINNED_IMAGE = (
+    r"([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9][a-z0-9/._-]*"
+    r"(:(?!latest$)\w[\w.-]{0,127}|(:\w[\w.-]{0,127})?@sha256:[0-9a-f]{64})"
 )
-_SIZE = re.compile(r"(\d+(\.\d+)?)([kMGTPE]|[KMGTPE]i)?", re.ASCII)
-
-
-def _require_pinned(image: str) -> str:
-    found = _PINNED_IMAGE.fullmatch(image)
-    if not found or (found["tag"] in (None, "latest") and not found["digest"]):
-        raise ValueError(
-            "expected an image with a fixed tag or a digest, such as "
-            f"registry.example.com/x:1.0.0, found {image!r}. Kubeflow's cache tells code apart by "
-            "its image alone."
-        )
-    return image
-
-
-def _require_size(quantity: str) -> str:
-    found = _SIZE.fullmatch(quantity)
-    if not found or not float(found[1]):
-        raise ValueError(f"expected a size such as 16Gi or 500M, found {quantity!r}.")
-    return quantity
-
-
-def _require_seen_by_steps(path: str) -> str:
-    # TensorFlow has a file system for gs:// only.
-    if not path.startswith(("/", "gs://")):
-        raise ValueError(
-            f"expected a path in the steps' containers, such as /data on a volume, or a gs:// URI; "
-            f"found {path!r}."
-        )
-    return path
-
-
-def _require_object_store(uri: str) -> str:
-    if not uri.startswith(("gs://", "s3://", "minio://")):
-        raise ValueError(f"expected a gs://, s3:// or minio:// URI, found {uri!r}.")
-    return uri
-
-
-PinnedImage = Annotated[str, pydantic.AfterValidator(_require_pinned)]
-Size = Annotated[str, pydantic.AfterValidator(_require_size)]
-StepPath = Annotated[str, pydantic.AfterValidator(_require_seen_by_steps)]
-ObjectStoreUri = Annotated[str, pydantic.AfterValidator(_require_object_store)]
+PinnedImage = Annotated[
+    str,
+    _matches(
+        _PINNED_IMAGE,
+        "an image with a fixed tag or a digest, such as registry.example.com/x:1.0.0",
+        " Kubeflow's cache tells code apart by its image alone.",
+    ),
+]
+# Of its digits one is not 0.
+_SIZE = r"(?=[\d.]*[1-9])\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?"
+Size = Annotated[str, _matches(_SIZE, "a size such as 16Gi or 500M")]
+# TensorFlow has a file system for gs:// only.
+_STEP_PATH = "a path in the steps' containers, such as /data on a volume, or a gs:// URI"
+StepPath = Annotated[str, _matches("(/|gs://).*", _STEP_PATH)]
+ObjectStoreUri = Annotated[str, _matches("(gs|s3|minio)://.*", "a gs://, s3:// or minio:// URI")]
 # Kubernetes' rules for the names of objects, of devices and labels, and for a label's value.
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 QualifiedName = Annotated[

@@ -6,6 +6,9 @@ from typing import Any
 
 from components.projector_exporter.page import MAP, add_facts
 
+# The output of ProjectorExporter's step that the entrypoint makes, not a TFX executor.
+OUTPUT = "visualization"
+
 _COPY_COMMANDS = {
     "gs": "gsutil -m cp -r gs://{path} .",
     "s3": "aws s3 cp --recursive s3://{path} projection",
@@ -15,34 +18,25 @@ _COPY_COMMANDS = {
 
 
 def page(projection: str, properties: Mapping[str, Any], uri: str) -> str:
-    """Returns the map of a projection, which also says where the projection is kept.
+    """Returns the HTML of a projection's map, which also says how to open it in TensorBoard.
 
     Args:
         projection: Local path of an EmbeddingProjection artifact.
         properties: Its properties and custom properties.
         uri: Where the artifact is kept.
-
-    Returns:
-        HTML: `map.html` with the URI, the commands that open the projection in TensorBoard, and
-        the share of neighbors kept against the baseline, where there is one.
     """
-    path = pathlib.Path(projection, properties["run_name"], MAP)
     facts = {"Kept in": uri, "To open it in TensorBoard": commands(uri)}
     if "neighbor_overlap" in properties:
         kept = f"{properties['neighbor_overlap']:.0%}"
         facts = {"Neighbors kept against the baseline": kept, **facts}
+    path = pathlib.Path(projection, properties["run_name"], MAP)
     return add_facts(path.read_text(encoding="utf-8"), facts)
 
 
 def commands(uri: str) -> str:
-    """Returns the shell commands that open a projection in TensorBoard.
+    """Returns the shell commands, one a line, that open the projection at a URI in TensorBoard.
 
-    Args:
-        uri: Of an EmbeddingProjection artifact. TensorBoard's projector reads no object stores, so
-            that the artifact is copied from one first.
-
-    Returns:
-        A command a line.
+    TensorBoard's projector reads no object stores, so that the artifact is copied from one first.
     """
     scheme, separator, path = uri.partition("://")
     if not separator:

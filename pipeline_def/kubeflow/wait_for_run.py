@@ -59,15 +59,13 @@ def _poll(client: kfp.Client, run_id: str) -> Iterator[kfp_server_api.V2beta1Run
     failures = 0
     while True:
         try:
-            run = client.get_run(run_id)
+            yield client.get_run(run_id)
+            failures = 0
         except (kfp_server_api.ApiException, urllib3.exceptions.HTTPError) as error:
             failures += 1
             may_pass = getattr(error, "status", 500) >= 500
             if not may_pass or failures == MAX_FAILURES:
                 raise
-        else:
-            failures = 0
-            yield run
         time.sleep(POLL_SECONDS)
 
 

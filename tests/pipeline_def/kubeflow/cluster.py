@@ -75,15 +75,8 @@ class Cluster:
         """Func resolveInputs and func provisionOutputs of backend/src/v2/driver."""
         inputs = self.tasks[name]["inputs"]
         declared = component["outputDefinitions"]
-        task_root = "/".join(
-            (
-                "minio://mlpipeline/v2/artifacts",
-                self.spec["pipelineInfo"]["name"],
-                RUN,
-                name,
-                str(uuid.uuid4()),
-            )
-        )
+        run = f"minio://mlpipeline/v2/artifacts/{self.spec['pipelineInfo']['name']}/{RUN}"
+        task_root = f"{run}/{name}/{uuid.uuid4()}"
         logs = {key: {"artifactType": {"schemaTitle": "system.Artifact"}} for key in LOGS}
         artifacts = {**declared.get("artifacts", {}), **logs}
         return {

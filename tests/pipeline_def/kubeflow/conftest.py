@@ -1,9 +1,10 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from pipeline_def.config import PipelineConfig, load
 from pipeline_def.kubeflow.compiler import compile_pipeline
+from tests.pipeline_def.kubeflow.server import KubeflowPipelines
 
 MINIMAL = """
 name: mine
@@ -36,6 +37,12 @@ kubeflow:
 """
 
 Configured = Callable[..., PipelineConfig]
+
+
+@pytest.fixture
+def server() -> Iterator[KubeflowPipelines]:
+    with KubeflowPipelines() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

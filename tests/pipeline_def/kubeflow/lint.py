@@ -51,7 +51,7 @@ def faults(text: str) -> list[str]:
         *_producers(spec),
         *_parameters(spec),
         *_platform(deployment, platform),
-        *_cycle(spec),
+        *cycle(spec),
     ]
 
 
@@ -157,7 +157,7 @@ def _platform(
                 yield f"{label}: unknown Kubernetes field {unknown}"
 
 
-def _cycle(spec: ir.PipelineSpec) -> Iterator[str]:
+def cycle(spec: ir.PipelineSpec) -> Iterator[str]:
     """[server] Argo's validation of the workflow."""
     tasks = spec.root.dag.tasks
     try:

@@ -1,7 +1,7 @@
 import http.server
 import pathlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import kfp_server_api
 import pytest
@@ -16,12 +16,6 @@ SPEC = {
     "root": {"dag": {"tasks": {"Trainer": {"taskInfo": {"name": "Trainer"}}}}},
 }
 PIPELINE = yaml.safe_dump(SPEC)
-
-
-@pytest.fixture
-def server() -> Iterator[KubeflowPipelines]:
-    with KubeflowPipelines() as running:
-        yield running
 
 
 def start(client: Client, pipeline: str = PIPELINE) -> str:
@@ -96,11 +90,6 @@ def test_without_a_token_where_one_is_needed() -> None:
     """At once: kfp would ask five times over 25 seconds and lose the answer."""
     with KubeflowPipelines(token="secret") as server:
         assert "answered 401: " in refused(lambda: Client(server.host))
-
-
-def test_a_token_file_that_is_missing(server: KubeflowPipelines, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*none'"):
-        Client(server.host, token_file=tmp_path / "none")
 
 
 @pytest.mark.parametrize("shown", ["/#/runs", "/"])

@@ -291,6 +291,13 @@ def test_what_is_on_a_volume_is_seen(configured: Configured) -> None:
     assert "/dat/tfds" in compile_pipeline(config)
 
 
+def compiled_by_tfx(pipeline: tfx.dsl.Pipeline, **config: Any) -> dict[str, Any]:
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+        kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image="image:1", **config)
+    )
+    return runner.run(pipeline, write_out=False)["pipelineSpec"]
+
+
 @component
 def Choose(least: Parameter[int]) -> OutputDict(epochs=int):  # type: ignore[valid-type]  # noqa: N802
     return {"epochs": 2 * least}
@@ -307,11 +314,7 @@ def test_somebody_elses_components() -> None:
     use = Use(epochs=choose.outputs["epochs"].future()[0].value).with_id("my.Use")
     use.driver_class = type("Driver", (base_driver.BaseDriver,), {})
     pipeline = tfx.dsl.Pipeline("others", "", components=[choose, use], enable_cache=True)
-    config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
-        default_image="image:1", use_pipeline_spec_2_1=True
-    )
-    job = kubeflow_v2_dag_runner.KubeflowV2DagRunner(config).run(pipeline, write_out=False)
-    compiled = job["pipelineSpec"]
+    compiled = compiled_by_tfx(pipeline, use_pipeline_spec_2_1=True)
     assert faults(yaml.safe_dump(compiled)) != []
     spec = json_format.ParseDict(compiled, ir.PipelineSpec())
     deployment = json_format.ParseDict(compiled["deploymentSpec"], ir.PipelineDeploymentConfig())
@@ -337,9 +340,7 @@ def test_the_server_refuses_what_stock_tfx_compiles() -> None:
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
     ).with_id("baseline")
     pipeline = tfx.dsl.Pipeline("stock", "", components=[examples, baseline])
-    config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image="image:1")
-    job = kubeflow_v2_dag_runner.KubeflowV2DagRunner(config).run(pipeline, write_out=False)
-    found = faults(yaml.safe_dump(job["pipelineSpec"]))
+    found = faults(yaml.safe_dump(compiled_by_tfx(pipeline)))
     assert "schema version 2.0.0" in found
     assert "CsvExampleGen: its lifecycle is ignored" in found
     assert "baseline-model-resolver: resolver is not implemented" in found

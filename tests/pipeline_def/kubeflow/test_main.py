@@ -1,6 +1,5 @@
 import pathlib
 import socket
-from collections.abc import Iterator
 
 import pytest
 import yaml
@@ -27,12 +26,6 @@ def exit_code(words: list[str]) -> object:
         return main(words)
     except SystemExit as ended:
         return ended.code
-
-
-@pytest.fixture
-def server() -> Iterator[KubeflowPipelines]:
-    with KubeflowPipelines() as running:
-        yield running
 
 
 def test_compile_to_a_file(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:

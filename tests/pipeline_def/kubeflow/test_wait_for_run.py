@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import kfp_server_api
 import pytest
 import urllib3
@@ -13,11 +11,9 @@ from tests.pipeline_def.kubeflow.test_client import start
 STEPS = ["Evaluator", "Examples", "Trainer"]
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeflowPipelines]:
+@pytest.fixture(autouse=True)
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
-    with KubeflowPipelines() as running:
-        yield running
 
 
 def _start(server: KubeflowPipelines) -> tuple[Client, str]:
