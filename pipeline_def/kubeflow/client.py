@@ -109,11 +109,7 @@ class Client(kfp.Client):
     def repeat(self, name: str, cron: str, enabled: bool, arguments: dict[str, Any]) -> None:
         """Creates a recurring run, in place of those of the same name.
 
-        Args:
-            name: Name of the recurring run.
-            cron: Six fields, the first for the seconds.
-            enabled: Whether it starts runs from now on.
-            arguments: As of `arguments`.
+        `cron` has six fields, the first for the seconds; `arguments` is what that method returns.
         """
         before = self.recurring(name)
         self.create_recurring_run(

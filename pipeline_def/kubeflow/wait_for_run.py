@@ -28,15 +28,9 @@ _ENDED = _WORDS.keys() - {"RUNNING"}
 def wait_for_run(
     client: kfp.Client, run_id: str, steps: Sequence[str]
 ) -> kfp_server_api.V2beta1Run:
-    """Waits for the end of a run and prints how its steps are doing.
+    """Waits for the end of a run, prints how its steps are doing, and returns the run as it ended.
 
-    Args:
-        client: A client of the installation.
-        run_id: The run.
-        steps: The names of the pipeline's tasks.
-
-    Returns:
-        The run as it ended.
+    `steps` are the names of the pipeline's tasks.
 
     Raises:
         kfp_server_api.ApiException: The run was deleted, or the server has answered nothing but
