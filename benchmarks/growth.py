@@ -2,34 +2,40 @@
 
 Each size runs in a new process. To get more reviews they are repeated, each with its own number in
 front, so that texts stay distinct and the number of distinct words grows, too. The exponent of a
-growth is the slope between the two largest sizes on logarithmic scales; 1 means linear.
+growth is the slope between the two largest sizes on logarithmic scales; 1 means linear. The stock
+pipeline runs on the two smallest numbers of reviews.
 """
 
 import argparse
 import dataclasses
 import functools
-import itertools
 import math
 import multiprocessing
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from benchmarks import export, pipeline, process, setting, training
+from benchmarks import export, pipeline, process, setting, stock, training
 from components.embedding_trainer.model import build_model
 from components.embedding_trainer.training import train
 
 # Repetitions of the reviews; rows of the trained embedding; words of the exported one.
 _SIZES = {
     "reviews": (1, 4, 16),
+    "stock": (1, 4),
     "vocabulary": (10_002, 100_000, 1_000_000),  # The examples have 10,002 ids.
     "rows": (10_000, 100_000, 1_000_000),
 }
-_QUICK_SIZES = {"reviews": (1, 2), "vocabulary": (2_000, 4_000), "rows": (1_000, 2_000)}
+_QUICK_SIZES = {
+    "reviews": (1, 2),
+    "stock": (1, 2),
+    "vocabulary": (2_000, 4_000),
+    "rows": (1_000, 2_000),
+}
 _DIMENSIONS = 64
 _DATASET = "repeated_reviews"
 
@@ -61,6 +67,11 @@ def _of_reviews(chosen: setting.Setting, factor: int) -> dict[str, float]:
     return {**_of_process(cost), **{f"{name}_seconds": took for name, took in cost.steps.items()}}
 
 
+def _of_stock(chosen: setting.Setting, factor: int) -> dict[str, float]:
+    cost = stock.measure(_Repeated(chosen.quick, factor=factor))
+    return {name: cost[name] for name in ("seconds", "cpu_seconds", "peak_mb")}
+
+
 def _of_vocabulary(chosen: setting.Setting, ids: int) -> dict[str, float]:
     quick = ["--quick"] if chosen.quick else []
     return _of_process(process.run(["-m", "benchmarks.growth", str(ids), *quick]))
@@ -78,6 +89,7 @@ def _of_rows(_: setting.Setting, rows: int) -> dict[str, float]:
 
 _MEASURES: dict[str, Callable[[setting.Setting, int], dict[str, float]]] = {
     "reviews": _of_reviews,
+    "stock": _of_stock,
     "vocabulary": _of_vocabulary,
     "rows": _of_rows,
 }
@@ -103,9 +115,14 @@ class _Repeated(setting.Setting):
     def work(self) -> pathlib.Path:
         return super().work / "growth" / str(self.factor)
 
+    def reviews(self, split: str) -> tuple[list[str], np.ndarray]:
+        texts, labels = setting.Setting(self.quick).reviews(split)
+        repeated = [f"{number} {text}" for number, text in enumerate(texts * self.factor)]
+        return repeated, np.tile(labels, self.factor)
+
     @property
     def variables(self) -> dict[str, str]:
-        _prepare(setting.Setting(self.quick), self.factor, self.work / "tfds")
+        _prepare(self, self.work / "tfds")
         return {
             **super().variables,
             "PIPELINE__DATASET__NAME": _DATASET,
@@ -116,7 +133,7 @@ class _Repeated(setting.Setting):
         }
 
 
-def _prepare(chosen: setting.Setting, factor: int, data_dir: pathlib.Path) -> None:
+def _prepare(chosen: _Repeated, data_dir: pathlib.Path) -> None:
     """Writes the repeated reviews as a prepared TFDS dataset, with a file for each repetition."""
     directory = data_dir / _DATASET / "1.0.0"
     if directory.exists():
@@ -129,16 +146,17 @@ def _prepare(chosen: setting.Setting, factor: int, data_dir: pathlib.Path) -> No
     )
     for name, split in (("train", "train"), ("test", "eval")):
         texts, labels = chosen.reviews(split)
-        numbers = itertools.count()
-        paths = template.replace(split=name).sharded_filepaths(factor)
-        for path in paths:
+        size = len(texts) // chosen.factor
+        paths = template.replace(split=name).sharded_filepaths(chosen.factor)
+        for shard, path in enumerate(paths):
+            rows = slice(shard * size, (shard + 1) * size)
             with tf.io.TFRecordWriter(str(path)) as writer:
-                for record in _numbered(texts, labels, numbers):
-                    writer.write(record)
+                for text, label in zip(texts[rows], labels[rows], strict=True):
+                    writer.write(_example(text, label))
         infos.append(
             tfds.core.SplitInfo(
                 name=name,
-                shard_lengths=[len(texts)] * factor,
+                shard_lengths=[size] * chosen.factor,
                 num_bytes=sum(pathlib.Path(path).stat().st_size for path in paths),
                 filename_template=template.replace(split=name),
             )
@@ -155,12 +173,11 @@ def _prepare(chosen: setting.Setting, factor: int, data_dir: pathlib.Path) -> No
     incomplete.rename(directory)
 
 
-def _numbered(texts: list[str], labels: np.ndarray, numbers: Iterator[int]) -> Iterator[bytes]:
-    for text, label, number in zip(texts, labels, numbers):  # noqa: B905 (numbers is infinite)
-        example = tf.train.Example()
-        example.features.feature["text"].bytes_list.value.append(f"{number} {text}".encode())
-        example.features.feature["label"].int64_list.value.append(label)
-        yield example.SerializeToString()
+def _example(text: str, label: int) -> bytes:
+    example = tf.train.Example()
+    example.features.feature["text"].bytes_list.value.append(text.encode())
+    example.features.feature["label"].int64_list.value.append(label)
+    return example.SerializeToString()
 
 
 def _train(chosen: setting.Setting, rows: int) -> None:

@@ -34,20 +34,29 @@ BEAM = ["--direct_running_mode=multi_processing", "--direct_num_workers=0"]
 
 def main() -> None:
     """Measures and prints a JSON line."""
-    chosen = setting.from_arguments(__doc__)
+    setting.report(measure(setting.from_arguments(__doc__)))
+
+
+def measure(chosen: setting.Setting) -> dict[str, Any]:
+    """Writes the reviews as CSV files and runs the pipeline on them.
+
+    Args:
+        chosen: The reviews.
+
+    Returns:
+        Time and memory.
+    """
     start = time.monotonic()
     write_csv(chosen, chosen.fresh("stock") / "csv")
     csv_seconds = time.monotonic() - start
     cost = process.run(["-m", "benchmarks.stock", "run", str(chosen.work / "stock")])
-    setting.report(
-        {
-            "seconds": csv_seconds + cost.seconds,
-            "csv_seconds": csv_seconds,
-            "cpu_seconds": cost.cpu_seconds,
-            "peak_mb": cost.peak_mb,
-            "steps": cost.steps,
-        }
-    )
+    return {
+        "seconds": csv_seconds + cost.seconds,
+        "csv_seconds": csv_seconds,
+        "cpu_seconds": cost.cpu_seconds,
+        "peak_mb": cost.peak_mb,
+        "steps": cost.steps,
+    }
 
 
 def write_csv(chosen: setting.Setting, directory: pathlib.Path) -> None:

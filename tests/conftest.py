@@ -1,5 +1,6 @@
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from pipeline_def import workers
 if TYPE_CHECKING:
     from tests.pipelines import Pipeline, Run
 
+# A shell's background jobs ignore it, and so would the processes that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 workers.use_python_runner()
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")

@@ -9,17 +9,24 @@ import numpy as np
 import PIL.Image
 from playwright.sync_api import Browser, Frame
 
-# Moves the pointer over all of the canvas, and notes where the tip names which word.
+# Moves the pointer over all of the canvas, more closely where there is a word, and notes where the
+# tip names which.
 _SWEEP = """() => {
   const [canvas, tip] = ["map", "tip"].map((id) => document.getElementById(id));
   const found = new Map();
-  for (let y = 0; y < innerHeight; y += 4) {
-    for (let x = 0; x < innerWidth; x += 4) {
-      canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y }));
-      if (tip.hidden) continue;
-      const word = tip.querySelector("b").textContent;
-      const [sumX, sumY, times] = found.get(word) || [0, 0, 0];
-      found.set(word, [sumX + x, sumY + y, times + 1]);
+  function wordAt(x, y) {
+    canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y }));
+    return tip.hidden ? null : tip.querySelector("b").textContent;
+  }
+  for (let y = 4; y < innerHeight; y += 8) {
+    for (let x = 4; x < innerWidth; x += 8) {
+      if (wordAt(x, y) === null) continue;
+      for (const [dx, dy] of [[-2, -2], [-2, 2], [2, -2], [2, 2]]) {
+        const word = wordAt(x + dx, y + dy);
+        if (word === null) continue;
+        const [sumX, sumY, times] = found.get(word) || [0, 0, 0];
+        found.set(word, [sumX + x + dx, sumY + y + dy, times + 1]);
+      }
     }
   }
   canvas.dispatchEvent(new PointerEvent("pointerleave"));
@@ -46,7 +53,7 @@ _READ = """(rows) => rows.map(([row, label]) => {
 
 # Labels are placed anew a little after the last motion.
 _SETTLE = """() => new Promise((done) =>
-  setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 400))"""
+  setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 250))"""
 
 
 class MapPage:

@@ -238,7 +238,7 @@ def test_keys_move_zoom_and_show_all(opened: MapPage) -> None:
     def after(*keys: str) -> dict[str, tuple[float, float]]:
         for key in keys:
             opened.page.keyboard.press(key)
-            opened.settle()
+        opened.settle()
         return opened.places()
 
     x, y = before["word21"]

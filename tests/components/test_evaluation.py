@@ -1,47 +1,73 @@
 import pathlib
 import shutil
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow_model_analysis as tfma
 from tfx.types import standard_artifacts
 
 from components import evaluation
-from components.evaluation import PreviousBlessedModelStrategy
+from components.evaluation import PreviousBlessedModelStrategy, eval_config
 from tests.evaluations import evaluate
 
-LABELS = [[0], [1], [1]]
-PROBABILITIES = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
 
-
-@pytest.mark.parametrize(
-    ("metric", "name", "expected"),
-    [
-        (evaluation.SparseCategoricalAccuracy, "sparse_categorical_accuracy", 2 / 3),
-        (
-            evaluation.SparseCategoricalCrossentropy,
-            "sparse_categorical_crossentropy",
-            -np.log([0.9, 0.8, 0.4]).mean(),
-        ),
-    ],
-)
-def test_metrics_are_those_of_keras_without_its_sources_converted(
-    metric: type, name: str, expected: float
+@pytest.mark.slow
+@pytest.mark.parametrize("baseline_right", [None, 7])
+def test_the_metrics_of_all_examples_and_of_each_label(
+    tmp_path: pathlib.Path, baseline_right: int | None
 ) -> None:
-    measured = metric()
-    before = converted_by_autograph()
-    measured.update_state(LABELS, PROBABILITIES)
-    assert converted_by_autograph() == before
+    evaluate(tmp_path, 5, 8, baseline_right)
+    model = "" if baseline_right is None else "candidate"
+    result = tfma.load_eval_result(str(tmp_path / "evaluation"), model_name=model)
+    measured = {
+        slice_key: {name: values[name]["doubleValue"] for name in METRICS}
+        for slice_key, values in result.get_metrics_for_all_slices().items()
+    }
 
-    assert measured.name == name
-    assert measured.result().numpy() == pytest.approx(expected)
+    right, wrong, wrong_of_0 = -np.log([0.8, 0.3, 0.2])
+    assert measured == {
+        (): metrics(5 / 8, 5 / 7 / 2, (5 * right + 2 * wrong + wrong_of_0) / 8, 8),
+        (("label", 0),): metrics(0, 0, wrong_of_0, 1),
+        (("label", 1),): metrics(5 / 7, 5 / 7, (5 * right + 2 * wrong) / 7, 7),
+    }
 
 
-def converted_by_autograph() -> set[str]:
-    """AutoGraph makes a module for each function that it converts."""
-    return {module for module in sys.modules if module.startswith("__autograph_generated")}
+METRICS = (
+    "sparse_categorical_accuracy",
+    "balanced_accuracy",
+    "sparse_categorical_crossentropy",
+    "example_count",
+)
+
+
+def metrics(*values: float) -> Any:
+    return pytest.approx(dict(zip(METRICS, values, strict=True)))
+
+
+def test_a_label_that_is_thought_impossible_costs_no_more_than_keras_lets_it() -> None:
+    config = eval_config(min_accuracy=0, max_accuracy_drop=1, min_balanced_accuracy=0)
+    example = {
+        "labels": np.array([1]),
+        "predictions": {"probabilities": np.array([1.0, 0.0], np.float32)},
+    }
+    ((label, predicted, cross_entropy),) = evaluation._Outcomes(config, "", "").process(example)
+    assert (label, predicted) == (1, 0)
+    assert cross_entropy == pytest.approx(-np.log(1e-7))
+
+
+def test_sums_of_bundles_are_added() -> None:
+    totals = evaluation._Totals({name: tfma.metrics.MetricKey(name) for name in METRICS[:3]})
+    bundles = [[(0, 0, 0.5), (1, 0, 1.0)], [(1, 1, 0.25)], []]
+    parts = []
+    for bundle in bundles:
+        sums = totals.create_accumulator()
+        for outcome in bundle:
+            sums = totals.add_input(sums, outcome)
+        parts.append(sums)
+    values = totals.extract_output(totals.merge_accumulators(parts))
+    assert list(values.values()) == pytest.approx([2 / 3, (1 + 1 / 2) / 2, 1.75 / 3])
 
 
 @pytest.mark.slow

@@ -123,14 +123,14 @@ def test_the_bounds_reach_evaluator(pipeline: tfx.dsl.Pipeline) -> None:
     assert json.loads(given["example_splits"]) == ["eval"]
     evaluation = json_format.Parse(given["eval_config"], tfma.EvalConfig())
     bounds = {
-        metric.class_name: bound.threshold
-        for metric in evaluation.metrics_specs[0].metrics
-        for bound in metric.per_slice_thresholds
+        metric: bound.threshold
+        for metric, bounds in evaluation.metrics_specs[0].per_slice_thresholds.items()
+        for bound in bounds.thresholds
     }
-    accuracy = bounds.pop("SparseCategoricalAccuracy")
+    accuracy = bounds.pop("sparse_categorical_accuracy")
     assert accuracy.value_threshold.lower_bound.value == 0.7
     assert accuracy.change_threshold.absolute.value == -0.125
-    assert bounds.pop("MeanRecall").value_threshold.lower_bound.value == 0.25
+    assert bounds.pop("balanced_accuracy").value_threshold.lower_bound.value == 0.25
     assert not bounds
 
 
