@@ -83,10 +83,7 @@ def _matrices(reader: CheckpointReader) -> list[_Matrix]:
     types = reader.get_variable_to_dtype_map()
     return [
         _Matrix(key, names.get(key, ""), *shape)
-        # Of several copies the one with the shortest key is taken.
-        for key, shape in sorted(
-            reader.get_variable_to_shape_map().items(), key=lambda item: (len(item[0]), item[0])
-        )
+        for key, shape in sorted(reader.get_variable_to_shape_map().items())
         if len(shape) == 2 and types[key] in _FLOATS and not _is_slot(key)
     ]
 

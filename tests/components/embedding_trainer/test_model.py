@@ -50,6 +50,11 @@ def test_a_text_without_tokens_has_a_mean_of_zeros(tokens: int, static: bool) ->
     np.testing.assert_array_equal(gradient, np.zeros((2, 2)))
 
 
+def test_the_shape_of_the_means_is_known_before_they_are() -> None:
+    ids = keras.Input((5,), batch_size=2, dtype="int32")
+    assert MeanEmbedding(10, 4)(ids).shape == (2, 4)
+
+
 def test_padding_does_not_change_the_logits() -> None:
     model = build_model(input_dim=10, embedding_dim=4, hidden_units=8, classes=3)
 

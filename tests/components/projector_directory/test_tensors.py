@@ -30,6 +30,17 @@ def test_slices_make_a_whole_checkpoint(
     assert names == {"checkpoint", "embedding.ckpt-1.index", *data}
 
 
+def test_nothing_is_written_outside_of_the_directory(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    write_checkpoint(str(tmp_path / "1"), [Tensor("embedding", MATRIX, {})])
+    assert tf.train.latest_checkpoint(str(tmp_path / "1"))
+
+
 @pytest.mark.parametrize(
     ("rows", "columns", "stops"),
     [

@@ -250,7 +250,8 @@ def test_two_dimensions_get_a_third_one_of_zeros(tmp_path: pathlib.Path) -> None
     assert verify(str(tmp_path / "1")) == []
     np.testing.assert_array_equal(read_tensor(tmp_path / "1", "embedding")[:, :2], MATRIX[:, :2])
     for name in ("embedding", "normalized"):
-        assert not read_tensor(tmp_path / "1", name)[:, 2].any()
+        vectors = read_tensor(tmp_path / "1", name)
+        assert vectors.shape == (ROWS, 3) and not vectors[:, 2].any()
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 5), (ROWS, 1)])

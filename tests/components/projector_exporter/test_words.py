@@ -175,6 +175,7 @@ def test_nasty_class_names_are_shown(tmp_path: pathlib.Path) -> None:
         (TWO, ["neg"], "class_names is .* expected 2 different names"),
         (TWO, ["pos", "pos"], "expected 2 different names"),
         (TWO[:, 0], [], r"shape \(4,\)"),
+        (TWO[:, :, None], [], r"shape \(4, 2, 1\)"),
         (TWO[:, :1], [], r"shape \(4, 1\); expected \[tokens, classes\]"),
         (TWO[:3], [], "'class': 3"),
         (TWO * [[1], [1], [np.nan], [1]], [], "NaN or infinity, first in row 2"),

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from components.text.features import FIRST_TOKEN_ID, input_dim
 from components.text.tokenizers import split_words
-from components.text.vocabulary import read_token_counts, read_vocabulary
+from components.text.vocabulary import MAX_TOKEN_BYTES, read_token_counts, read_vocabulary
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,8 @@ def test_words(raw, words):
 def test_subwords_split_unseen_words(transform):
     stems, endings = ("walk", "talk", "jump", "look", "cook"), ("ed", "ing", "er", "s")
     words = [stem + ending for stem in stems for ending in endings if stem + ending != "cooking"]
-    texts = [f"{word} and" for word in words] * 5
+    too_long = "x" * (MAX_TOKEN_BYTES + 1)  # No pieces are learned from it.
+    texts = [f"{word} and {too_long}" for word in words] * 5
 
     transformed = transform(texts, tokenizer="subwords", top_k=50)
 
@@ -59,6 +60,7 @@ def test_subwords_split_unseen_words(transform):
     assert len(vocabulary) <= 50
     counts = read_token_counts(transformed.output)
     assert counts is not None
+    assert {ids[-1] for ids in transformed.ids} == {len(vocabulary) + 1}
     every_id = np.concatenate(transformed.ids).astype(np.int64)
     occurrences = np.bincount(every_id, minlength=input_dim(len(vocabulary)))
     np.testing.assert_array_equal(counts, occurrences[FIRST_TOKEN_ID:-1])

@@ -105,6 +105,18 @@ def test_a_file_without_header(write):
     assert read(write("a.csv", "1,a\n2,b\n"), columns) == [("a", "1"), ("b", "2")]
 
 
+def test_names_of_columns_are_given_to_csv_files_alone(write):
+    columns = Columns("text", "label", column_names=["label", "text"])
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.table({"text": ["a"], "label": ["1"]}), file)
+    assert file_formats.column_names(write("a.tsv", ""), columns) == ["label", "text"]
+    assert file_formats.column_names(write("a.parquet", file.getvalue()), columns) == [
+        "text",
+        "label",
+    ]
+    assert file_formats.column_names(write("a.jsonl", "{}"), columns) == []
+
+
 @pytest.mark.parametrize(
     ("label", "name"), [(3, "3"), (True, "true"), (4.0, "4"), (4.5, "4.5"), (" good ", "good")]
 )
@@ -192,6 +204,19 @@ def test_what_cannot_be_read_is_refused_with_file_and_row(write, name, content, 
         return
     with pytest.raises(FileError, match=rf"(?s){path}.*{message}"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"one\n\xff", ", line 2: not in the encoding 'utf8'"),
+        ("a.txt.gz", b"one", ": Not a gzipped file"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused_with_its_file(write, name, content, message):
+    path = write(name, content)
+    with pytest.raises(FileError, match=f"^{path}{message}"):
+        file_formats.text(path, "utf8")
 
 
 def test_a_value_that_another_encoding_lacks_is_refused_with_its_line(write):

@@ -1,9 +1,11 @@
 """Finding, pinning and preparing of TFDS datasets."""
 
+import http.server
 import shutil
 import socket
 import sys
 import textwrap
+import threading
 
 import pytest
 
@@ -45,6 +47,13 @@ def test_data_dir_may_be_relative_or_in_the_environment(prepare, monkeypatch):
     )
 
 
+def test_without_a_data_dir_that_of_tfds_is_taken(prepare, monkeypatch):
+    data_dir = prepare("tiny_plain", directory="tensorflow_datasets")
+    monkeypatch.delenv("TFDS_DATA_DIR")
+    monkeypatch.setenv("HOME", str(data_dir.parent))
+    assert prepared.load("tiny_plain").data_dir == str(data_dir / "tiny_plain" / "1.0.0")
+
+
 def test_a_dataset_that_another_run_prepares_meanwhile_is_taken(tmp_path, monkeypatch):
     download_and_prepare = sample_reviews.SampleReviews.download_and_prepare
 
@@ -64,6 +73,31 @@ def test_a_dataset_that_cannot_be_prepared_says_why_and_how_else(tmp_path, monke
     monkeypatch.setattr(sample_reviews.SampleReviews, "download_and_prepare", fail)
     with pytest.raises(FileNotFoundError, match=r"here: the server hung up. .*`tfds build sample"):
         prepared.load("sample_reviews", str(tmp_path))
+
+
+def test_a_host_that_answers_with_an_error_is_reached(tmp_path, monkeypatch):
+    asked = []
+
+    class Refusal(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            asked.append(self.path)
+            self.send_error(403)
+
+    def fail(builder):
+        raise OSError("the server hung up")
+
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(sample_reviews.SampleReviews, "download_and_prepare", fail)
+    with http.server.HTTPServer(("127.0.0.1", 0), Refusal) as server:
+        server.timeout = 10
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/reviews.zip"
+        monkeypatch.setattr(sample_reviews.SampleReviews, "url_infos", {url: None})
+        with pytest.raises(FileNotFoundError, match="cannot be prepared here: the server hung up"):
+            prepared.load("sample_reviews", str(tmp_path))
+        thread.join()
+    assert asked == ["/reviews.zip"]
 
 
 def test_dataset_of_ones_own_is_prepared_from_its_module(prepare, tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def test_words_of_a_topic_are_neighbors():
     assert all(int(word) > 20 for word in near[10:])
 
 
-def test_subsampling_keeps_a_word_that_is_everywhere_from_joining_the_topics():
+def test_a_word_that_is_everywhere_joins_no_topic():
     corpus = [[41, *text, 41] for text in topics()]
     words = [b"%d" % row for row in range(1, 42)]
 
@@ -94,6 +94,21 @@ def test_subsampling_keeps_a_word_that_is_everywhere_from_joining_the_topics():
 
     near = probe_neighbors(words, vectors[1:42], ["3"], k=10).columns["neighbor"]
     assert b"41" not in near
+
+
+def test_subsampling_shows_topics_between_repetitions_of_a_frequent_word():
+    corpus = [
+        [first, 41, 41, 41, second]
+        for topic in (range(1, 21), range(21, 41))
+        for first, second in itertools.permutations(topic, 2)
+    ]
+    words = [b"%d" % row for row in range(1, 41)]
+
+    vectors = cooccurrence_vectors(count(corpus, 43), 8)
+
+    near = probe_neighbors(words, vectors[1:41], ["3", "33"], k=10).columns["neighbor"]
+    assert all(int(word) <= 20 for word in near[:10])
+    assert all(int(word) > 20 for word in near[10:])
 
 
 def test_a_frequent_word_has_a_shorter_vector():

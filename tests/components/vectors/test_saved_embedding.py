@@ -133,6 +133,20 @@ def test_two_of_a_name_are_listed_and_one_is_taken_by_its_key(tmp_path: pathlib.
         np.testing.assert_array_equal(matrix, table)
 
 
+def test_a_checkpoint_without_an_object_graph_has_keys_alone(tmp_path: pathlib.Path) -> None:
+    table = _random(WORDS)
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "variables" / "variables"),
+        tensor_names=["table"],
+        shape_and_slices=[""],
+        tensors=[table],
+    )
+    with pytest.raises(ValueError, match=r"\n  table \[50, 4\]$"):
+        read_embedding(str(tmp_path))
+    _, matrix = read_embedding(str(tmp_path), "table")
+    np.testing.assert_array_equal(matrix, table)
+
+
 def test_a_directory_without_a_model_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         read_embedding(str(tmp_path))

@@ -102,6 +102,29 @@ def test_damage_is_named(
     assert problem in violations[0].problem
 
 
+@pytest.mark.parametrize(
+    ("damage", "file", "problem"),
+    [
+        (_with_nan, "embedding.ckpt-1", "NaN"),
+        (without_checkpoint, "projector_config.pbtxt", "is no matrix of the checkpoint"),
+    ],
+)
+def test_tensors_of_the_checkpoint_are_checked_beside_those_in_files(
+    export: pathlib.Path, damage: Callable[[pathlib.Path], None], file: str, problem: str
+) -> None:
+    (export / "tensor.tsv").write_text("1\t2\t3\n" * 4)
+    configured(
+        f'embeddings {{ {NAME} metadata_path: "metadata.tsv" }} '
+        'embeddings { tensor_name: "other" tensor_path: "tensor.tsv" '
+        'metadata_path: "metadata.tsv" }'
+    )(export)
+    assert verify(str(export)) == []
+    damage(export)
+    (violation,) = verify(str(export))
+    assert violation.file == file
+    assert problem in violation.problem
+
+
 def test_the_slots_of_an_optimizer_are_not_listed(export: pathlib.Path) -> None:
     names = ["embedding", "embedding/.OPTIMIZER_SLOT/optimizer/m"]
     tf.raw_ops.SaveV2(

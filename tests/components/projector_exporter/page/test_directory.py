@@ -45,6 +45,18 @@ def test_what_has_no_bookmark_is_laid_out(tmp_path: pathlib.Path) -> None:
     assert len(unpack(data["layouts"][1]["positions"])) == 2 * ROWS
 
 
+def test_regions_are_those_of_the_plane_that_is_shown(tmp_path: pathlib.Path) -> None:
+    half = np.arange(ROWS // 2)
+    # Apart in the second coordinate, but neither in the first nor in all three.
+    positions = np.stack(
+        [np.tile(half / 20, 2), np.repeat([0, 10], ROWS // 2), 10 * np.r_[2 * half, 2 * half + 1]],
+        axis=1,
+    )
+    write_directory(tmp_path / "1", TOKENS, MATRIX, Bookmark("PCA", positions, "pca"))
+    (layout,) = data_of(make_page_of(str(tmp_path / "1")))["layouts"]
+    assert len(layout["regions"]) == 2
+
+
 def test_the_column_of_the_first_bookmark_colors_the_points(tmp_path: pathlib.Path) -> None:
     write_directory(tmp_path / "1", TOKENS, MATRIX, Bookmark("PCA", MATRIX[:, :3], "pca", "id"))
     columns = data_of(make_page_of(str(tmp_path / "1")))["columns"]
