@@ -26,7 +26,7 @@ class VocabularyOptions:
     """Occurrences in the training examples that a token needs to be in the vocabulary."""
 
 
-@dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True))
+@dataclass(frozen=True)
 class PreprocessingOptions(VocabularyOptions):
     """Chooses the features too, for examples that do not come from TfdsExampleGen."""
 
@@ -51,7 +51,7 @@ class PreprocessingOptions(VocabularyOptions):
         """
         values = {key: value for key, value in custom_config.items() if key != "code_digest"}
         known = [field.name for field in dataclasses.fields(cls)]
-        unknown = sorted(values.keys() - known)
+        unknown = [key for key in values if key not in known]
         if unknown:
             raise ValueError(
                 f"custom_config has the unknown keys {unknown}; expected some of {known}."

@@ -8,7 +8,7 @@ from components.text.options import PreprocessingOptions, VocabularyOptions
 @pytest.mark.parametrize(
     ("custom_config", "message"),
     [
-        ({"tokeniser": "words"}, r"unknown keys \['tokeniser'\].*'tokenizer'"),
+        ({"tokeniser": "words", "k": 1}, r"unknown keys \['tokeniser', 'k'\].*'tokenizer'"),
         ({"tokenizer": "letters"}, "tokenizer\n.*'words' or 'subwords'.*'letters'"),
         ({"top_k": 0}, "top_k\n.*greater than or equal to 1"),
         ({"top_k": "2000"}, "top_k\n.*valid integer"),
@@ -56,3 +56,8 @@ def test_the_defaults():
 def test_a_configuration_embeds_the_options_of_the_vocabulary_alone():
     with pytest.raises(ValueError, match="text_feature"):
         VocabularyOptions(text_feature="review")  # type: ignore[call-arg]
+
+
+def test_a_misspelled_option_is_refused():
+    with pytest.raises(ValueError, match="tokeniser"):
+        PreprocessingOptions(tokeniser="words")  # type: ignore[call-arg]
