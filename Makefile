@@ -22,9 +22,9 @@ quietly := 2> >(trap '' INT; exec grep --line-buffered -avE '$(notes)' >&2)
 
 # Two processes, each of which imports TensorFlow and TFX: 2 to 3 GB of memory each.
 pytest := pytest -n 2 --no-loadscope-reorder
-ordinary := not benchmarks and not hosts and not cluster
+ordinary := not long and not benchmarks and not hosts and not cluster
 
-.PHONY: help run test quick test-bench hosts test-trixie breakages mutants fuzz cluster lint format \
+.PHONY: help run test quick test-long test-bench hosts test-trixie breakages mutants fuzz cluster lint format \
 	bench tensorboard image kubeflow-local clean
 .DEFAULT_GOAL := run
 
@@ -34,11 +34,14 @@ help: ## List the targets.
 run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
 	@exec python -m pipeline_def run $(quietly)
 
-test: $(environment) ## Run all tests, or those of TESTS="…".
+test: $(environment) ## Run the tests, or those of TESTS="…".
 	@$(pytest) -m "$(ordinary)" $(TESTS)
 
 quick: $(environment) ## Run the tests without pipelines, browsers and processes: two minutes.
 	@$(pytest) -m "$(ordinary) and not slow and not browser and not docker" $(TESTS)
+
+test-long: $(environment) ## Run the tests that fill a disk or the memory, or start many processes.
+	@pytest -m long
 
 test-bench: $(environment) ## Run each benchmark on the sample.
 	@pytest -m benchmarks

@@ -130,6 +130,14 @@ class Pipeline:
         """A command line of TFX's."""
         return ["tfx", *arguments[:2], "--engine", self.engine, *arguments[2:]]
 
+    def run_tfx(self, *arguments: str) -> Run:
+        """Runs the pipeline by TFX's command, which starts a process for it."""
+        with self._in_environment():
+            code, printed = _printed_by(
+                lambda: cli_group(self.tfx(*arguments)[1:], standalone_mode=False)
+            )
+        return self._left(code, printed)
+
     def tfx_here(self, *arguments: str) -> str:
         """Runs TFX's command in this process, which has imported TFX."""
         with self._in_environment():

@@ -13,7 +13,7 @@ from components.projector_directory.verify import verify
 from pipeline_def import sample_reviews
 from tests.pipelines import RESOLVER, STEPS, Pipeline, Run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 # What is left of the disk when a step begins: too little for the step's outputs.
 LEFT = {

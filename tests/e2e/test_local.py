@@ -61,7 +61,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 def first(own: Pipeline) -> Run:
     runner = str(PROJECT / "pipeline_def" / "local_runner.py")
     own.tfx_here("pipeline", "create", "--pipeline_path", runner)
-    return own.run_command(own.tfx("run", "create", "--pipeline_name", "own"))
+    return own.run_tfx("run", "create", "--pipeline_name", "own")
 
 
 def test_the_local_engine_runs_every_step(own: Pipeline, first: Run) -> None:

@@ -178,7 +178,7 @@ def test_a_second_run_is_refused_and_sigterm_to_make_ends_the_first(
 def again(sample: Pipeline, sample_run: Run) -> Run:
     runner = str(PROJECT / "pipeline_def" / "beam_runner.py")
     sample.tfx_here("pipeline", "create", "--pipeline_path", runner)
-    return sample.run_command(sample.tfx("run", "create", "--pipeline_name", "sample"))
+    return sample.run_tfx("run", "create", "--pipeline_name", "sample")
 
 
 def test_the_tfx_command_finds_everything_in_the_cache(sample_run: Run, again: Run) -> None:

@@ -33,7 +33,7 @@ def test_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_persons_keras_settings_are_no_obstacle(two_classes: str, tmp_path: pathlib.Path) -> None:
     (tmp_path / "keras.json").write_text('{"backend": "jax", "floatx": "float16"}')
     script = (

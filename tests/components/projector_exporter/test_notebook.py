@@ -30,7 +30,7 @@ InteractiveContext().show(channel)
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_notebook_shows_the_map(tmp_path: pathlib.Path) -> None:
     words = word_points([b"good", b"bad", b"<b>"], np.eye(3, dtype=np.float32))
     export_points(str(tmp_path / "mine"), [words], ExportOptions(layouts=("pca",)))

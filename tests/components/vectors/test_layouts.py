@@ -89,7 +89,7 @@ def test_many_rows_are_placed_by_interpolated_forces() -> None:
     assert (near % 2 == np.arange(3600)[:, None] % 2).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_layouts_are_the_same_for_any_number_of_threads() -> None:
     # The number of threads is read when a process starts.
     program = textwrap.dedent("""

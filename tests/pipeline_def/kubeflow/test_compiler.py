@@ -46,7 +46,7 @@ def test_the_server_takes_it(
     assert kfp_components.load_component_from_file(str(path)).name == "mine"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_is_the_same_byte_for_byte_in_another_process(
     everything: str, tmp_path: pathlib.Path
 ) -> None:
