@@ -37,8 +37,7 @@ class EmbeddingProjection(tfx.dsl.Artifact):
           - `projector_config.pbtxt`: The configuration that names these files.
           - `neighbors.tsv`: The nearest neighbors of the probe words.
           - `quality.json`: An object of numbers; what is not known is missing:
-             - `first_component_share`: Share of the variance in the first principal component of
-               the words that TensorBoard gets.
+             - `first_component_share`: Share of the variance in the first principal component.
              - `bootstrap_overlap`: Mean share of its 10 nearest neighbors that a word keeps, before
                training by labels, when the training examples are drawn anew with replacement.
              - `neighbor_overlap`: The same against the trained words of the baseline model.

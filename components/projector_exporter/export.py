@@ -78,7 +78,7 @@ def export_points(
         shown = _shown(whole, options.max_rows)
         layouts = _layouts(shown, options)
         if not tensors:
-            quality |= _quality(whole, shown, layouts, options)
+            quality |= _quality(whole, layouts, options)
         bookmarked = {
             name: layout
             for name, layout in layouts.items()
@@ -176,13 +176,10 @@ def _tensors(shown: Points, layouts: Mapping[str, Layout], normalized: str) -> l
     ]
 
 
-def _quality(
-    words: Points, shown: Points, layouts: Mapping[str, Layout], options: ExportOptions
-) -> Quality:
+def _quality(words: Points, layouts: Mapping[str, Layout], options: ExportOptions) -> Quality:
     """Measures what can be measured; the rest is left out."""
     measures: dict[str, float | int | None] = {
-        # Of a million vectors of 256 dimensions it would take as long as all the rest.
-        "first_component_share": first_component_share(shown.vectors)
+        "first_component_share": first_component_share(words.vectors)
     }
     if "tsne" in layouts:
         measures["tsne_trustworthiness"] = trustworthiness(words.vectors, layouts["tsne"])

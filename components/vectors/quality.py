@@ -12,6 +12,8 @@ from components.vectors.rows import covariance, slices, unit_rows
 
 # Rows whose neighbors are compared, evenly spread: all 10,000 would take ten times as long.
 _MAX_COMPARED = 1_000
+# Rows whose variance is measured: that of a million of 256 columns takes 7 s.
+_MAX_MEASURED = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +43,10 @@ def first_component_share(matrix: np.ndarray) -> float | None:
         matrix: Finite floats [rows, columns].
 
     Returns:
-        The share; None if all rows are the same.
+        The share, of at most 100,000 rows evenly spread; None if these are the same.
     """
-    _, variances = covariance(matrix)
+    step = -(-len(matrix) // _MAX_MEASURED)
+    _, variances = covariance(matrix[::step])
     total = float(np.trace(variances))
     return float(np.linalg.eigvalsh(variances)[-1]) / total if total else None
 

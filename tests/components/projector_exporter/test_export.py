@@ -218,18 +218,6 @@ def test_the_quality_is_written_and_returned(tmp_path: pathlib.Path) -> None:
     assert "<dt>Quality</dt><dd>of ten neighbors 9 are those of the baseline; " in page
 
 
-def test_the_first_component_is_that_of_the_shown_rows(tmp_path: pathlib.Path) -> None:
-    matrix = np.random.default_rng(2).normal(size=(60, 4)).astype(np.float32)
-    matrix[30:, 0] *= 100
-    words = word_points([str(row).encode() for row in range(60)], matrix)
-    shares = [
-        export_points(str(tmp_path / str(rows)), [words], ExportOptions(("pca",), max_rows=rows))
-        for rows in (30, 60)
-    ]
-    assert shares[0]["first_component_share"] < 0.5
-    assert shares[1]["first_component_share"] > 0.99
-
-
 def test_what_is_not_known_of_the_quality_is_missing(tmp_path: pathlib.Path) -> None:
     words = word_points(TOKENS, np.ones((ROWS, 3), np.float32))
     assert export_points(str(tmp_path / "1"), [words], ExportOptions(layouts=("pca",))) == {}

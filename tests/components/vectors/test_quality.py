@@ -30,6 +30,17 @@ def test_the_share_of_the_first_component(monkeypatch: pytest.MonkeyPatch) -> No
     assert first_component_share(np.ones((5, 3), np.float32)) is None
 
 
+def test_the_share_of_many_rows_is_that_of_some_evenly_spread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(quality, "_MAX_MEASURED", 30)
+    matrix = np.zeros((60, 2), np.float32)
+    matrix[::2, 0] = np.arange(30)
+    matrix[1::2, 1] = np.arange(30)
+    assert first_component_share(matrix) == pytest.approx(1)
+    assert first_component_share(matrix[:30]) == pytest.approx(29 / 37)
+
+
 @pytest.mark.parametrize("slice_cells", [300 * 70, 2**23])
 def test_trustworthiness_is_scikit_learns(
     slice_cells: int, monkeypatch: pytest.MonkeyPatch
