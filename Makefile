@@ -41,7 +41,7 @@ quick: $(environment) ## Run the tests without pipelines, browsers and processes
 	@$(pytest) -m "$(ordinary) and not slow and not browser and not docker" $(TESTS)
 
 test-long: $(environment) ## Run the tests that fill a disk or the memory, or start many processes.
-	@pytest -m long
+	@$(pytest) -m long
 
 test-bench: $(environment) ## Run each benchmark on the sample.
 	@pytest -m benchmarks
