@@ -245,6 +245,9 @@ def test_keys_move_zoom_and_show_all(opened: MapPage) -> None:
     assert after("ArrowLeft")["word21"] == pytest.approx((x + 80, y), abs=6)
     assert after("ArrowRight", "ArrowUp")["word21"] == pytest.approx((x, y + 80), abs=6)
     assert after("ArrowDown")["word21"] == pytest.approx((x, y), abs=6)
+    # Keys that come faster than they are drawn all count.
+    assert after(*["ArrowLeft"] * 3)["word21"] == pytest.approx((x + 240, y), abs=6)
+    assert after(*["ArrowRight"] * 3)["word21"] == pytest.approx((x, y), abs=6)
     assert len(after("+", "+")) < len(before)
     assert len(after("-", "-", "-")) == len(before)
     assert after("0") == before

@@ -489,20 +489,28 @@
     frame(selected, milliseconds);
   }
 
+  let aim = null; // The view in which a glide ends; the next key goes on from there.
+
   function glide({ x, y, zoom }, milliseconds = GLIDE_MS) {
     const from = { ...view };
+    aim = { x, y, zoom };
     animate("glide", milliseconds, (share) => {
       view.zoom = from.zoom * (zoom / from.zoom) ** share;
       view.x = from.x + (x - from.x) * share;
       view.y = from.y + (y - from.y) * share;
-    });
+    }, stopGlide);
+  }
+
+  function stopGlide() {
+    motions.delete("glide");
+    aim = null;
   }
 
   const clampZoom = (zoom) => Math.min(80, Math.max(0.5, zoom));
 
   // The point under the pointer stays there.
   function zoomAt(x, y, factor) {
-    motions.delete("glide");
+    stopGlide();
     const zoom = clampZoom(view.zoom * factor);
     const shift = (1 / view.zoom - 1 / zoom) / fit;
     view.x += (x - center.x) * shift;
@@ -512,13 +520,17 @@
   }
 
   function panBy(x, y) {
-    motions.delete("glide");
+    stopGlide();
     view.x -= x / fit / view.zoom;
     view.y += y / fit / view.zoom;
     redraw();
   }
 
-  const zoomIn = (factor) => glide({ ...view, zoom: clampZoom(view.zoom * factor) });
+  function zoomIn(factor) {
+    const from = aim ?? view;
+    glide({ ...from, zoom: clampZoom(from.zoom * factor) });
+  }
+
   const showAll = (milliseconds) => glide({ x: 0.5, y: 0.5, zoom: 1 }, milliseconds);
 
   // Moves the selected point and its neighbors into the room that the panels leave.
@@ -778,12 +790,13 @@
 
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const move = 80 / fit / view.zoom;
+    const from = aim ?? view;
+    const move = 80 / fit / from.zoom;
     const does = {
-      ArrowLeft: () => glide({ ...view, x: view.x - move }),
-      ArrowRight: () => glide({ ...view, x: view.x + move }),
-      ArrowUp: () => glide({ ...view, y: view.y + move }),
-      ArrowDown: () => glide({ ...view, y: view.y - move }),
+      ArrowLeft: () => glide({ ...from, x: from.x - move }),
+      ArrowRight: () => glide({ ...from, x: from.x + move }),
+      ArrowUp: () => glide({ ...from, y: from.y + move }),
+      ArrowDown: () => glide({ ...from, y: from.y - move }),
       "+": () => zoomIn(1.5),
       "=": () => zoomIn(1.5),
       "-": () => zoomIn(1 / 1.5),
