@@ -51,7 +51,10 @@ def train_on_hosts(job: Job) -> Properties:
         for address in job.options.workers:
             workers[address], port = _engage(address, request, deadline)
             stack.callback(workers[address].close)
-            hosts[address] = workers[address].socket.getpeername()[0]
+            try:
+                hosts[address] = workers[address].socket.getpeername()[0]
+            except OSError as error:
+                raise RuntimeError(f"{address}: the connection was lost: {error}") from error
             cluster.append(f"{hosts[address]}:{port}")
         _require_reachable(hosts)
         own, _ = workers[job.options.workers[0]].socket.getsockname()

@@ -276,14 +276,25 @@ def test_a_chief_that_a_signal_ends_leaves_no_child_and_a_free_worker(
     assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
 
 
+def _is_connected(connection: Connection) -> bool:
+    try:
+        connection.socket.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("closed", [False, True])
 def test_a_worker_that_is_lost_before_it_starts_its_child_is_named(
-    address: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    closed: bool, address: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engage = cluster._engage
 
     def engage_and_lose(*arguments: Any) -> tuple[Connection, int]:
         connection, port = engage(*arguments)
         connection.socket.shutdown(socket.SHUT_RDWR)
+        if closed:
+            _wait_until(lambda: not _is_connected(connection))
         return connection, port
 
     monkeypatch.setattr(cluster, "_engage", engage_and_lose)
