@@ -93,7 +93,7 @@ def _state(pid: int) -> str:
     """The state of a process as a letter, Z if it has ended."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # The latter where it ends meanwhile.
         return "Z"
 
 
