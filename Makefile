@@ -24,8 +24,8 @@ quietly := 2> >(trap '' INT; exec grep --line-buffered -avE '$(notes)' >&2)
 pytest := pytest -n 2 --no-loadscope-reorder
 ordinary := not long and not benchmarks and not hosts and not cluster
 
-.PHONY: help run test quick test-long test-bench hosts test-trixie breakages mutants fuzz cluster lint format \
-	bench tensorboard image kubeflow-local clean
+.PHONY: help run test quick test-long test-bench hosts test-trixie breakages mutants fuzz cluster \
+	lint format bench tensorboard image kubeflow-local clean
 .DEFAULT_GOAL := run
 
 help: ## List the targets.
@@ -40,7 +40,7 @@ test: $(environment) ## Run the tests, or those of TESTS="…".
 quick: $(environment) ## Run the tests without pipelines, browsers and processes: two minutes.
 	@$(pytest) -m "$(ordinary) and not slow and not browser and not docker" $(TESTS)
 
-test-long: $(environment) ## Run the tests that fill a disk or the memory, or start many processes.
+test-long: $(environment) ## Run the tests that fill a disk or the memory, or start processes that import TFX.
 	@$(pytest) -m long
 
 test-bench: $(environment) ## Run each benchmark on the sample.

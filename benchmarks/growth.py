@@ -36,6 +36,7 @@ _QUICK_SIZES = {
     "vocabulary": (2_000, 4_000),
     "rows": (1_000, 2_000),
 }
+_QUANTITIES = ("seconds", "cpu_seconds", "peak_mb")
 _DIMENSIONS = 64
 _DATASET = "repeated_reviews"
 
@@ -69,7 +70,7 @@ def _of_reviews(chosen: setting.Setting, factor: int) -> dict[str, float]:
 
 def _of_stock(chosen: setting.Setting, factor: int) -> dict[str, float]:
     cost = stock.measure(_Repeated(chosen.quick, factor=factor))
-    return {name: cost[name] for name in ("seconds", "cpu_seconds", "peak_mb")}
+    return {name: cost[name] for name in _QUANTITIES}
 
 
 def _of_vocabulary(chosen: setting.Setting, ids: int) -> dict[str, float]:
@@ -78,7 +79,7 @@ def _of_vocabulary(chosen: setting.Setting, ids: int) -> dict[str, float]:
 
 
 def _of_process(cost: process.Cost) -> dict[str, float]:
-    return {name: getattr(cost, name) for name in ("seconds", "cpu_seconds", "peak_mb")}
+    return {name: getattr(cost, name) for name in _QUANTITIES}
 
 
 def _of_rows(_: setting.Setting, rows: int) -> dict[str, float]:

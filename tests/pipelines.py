@@ -13,7 +13,6 @@ from typing import Any
 import ml_metadata
 import pytest
 import tensorflow_datasets as tfds
-from click.testing import CliRunner
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration import metadata
@@ -132,18 +131,17 @@ class Pipeline:
 
     def run_tfx(self, *arguments: str) -> Run:
         """Runs the pipeline by TFX's command, which starts a process for it."""
-        with self._in_environment():
-            code, printed = _printed_by(
-                lambda: cli_group(self.tfx(*arguments)[1:], standalone_mode=False)
-            )
-        return self._left(code, printed)
+        return self._left(*self._call_tfx(*arguments))
 
     def tfx_here(self, *arguments: str) -> str:
         """Runs TFX's command in this process, which has imported TFX."""
+        code, printed = self._call_tfx(*arguments)
+        assert code == 0, printed
+        return printed
+
+    def _call_tfx(self, *arguments: str) -> tuple[int, str]:
         with self._in_environment():
-            result = CliRunner().invoke(cli_group, self.tfx(*arguments)[1:])
-        assert result.exit_code == 0, result.output
-        return str(result.output)
+            return _printed_by(lambda: cli_group(self.tfx(*arguments)[1:], standalone_mode=False))
 
     def run(self, **variables: str) -> Run:
         """Runs the pipeline in this process, which has imported TFX.
