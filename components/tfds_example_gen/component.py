@@ -79,7 +79,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
         builder_module: str | None = None,
         allow_overlap: bool = False,
         files: TextFiles | None = None,
-    ):
+    ) -> None:
         """Describes the examples to read; nothing is read before the pipeline runs.
 
         Args:

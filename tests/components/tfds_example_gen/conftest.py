@@ -128,7 +128,9 @@ class TinyConfigured(TinyPlain):
     ]
 
 
-BUILDERS: dict[str, type[_Dataset]] = {
+Builders = dict[str, type[_Dataset]]
+
+BUILDERS: Builders = {
     "tiny_plain": TinyPlain,
     "tiny_rated": TinyRated,
     "tiny_topics": TinyTopics,
@@ -142,7 +144,7 @@ Prepare = Callable[..., pathlib.Path]
 
 
 @pytest.fixture
-def builders() -> dict[str, type[_Dataset]]:
+def builders() -> Builders:
     """Returns the builder classes by name."""
     return BUILDERS
 

@@ -1,22 +1,25 @@
 """Features, splits and fingerprints of prepared datasets."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from components.tfds_example_gen import dataset
+from tests.components.tfds_example_gen.conftest import Builders, Prepare
 
 TRAIN = {"train": "train"}
 TOPICS = ("body", "topic")
 
 
-def read(resolved, split):
+def read(resolved: dataset.TextDataset, split: str) -> list[bytes]:
     reader = resolved.readers[split]
     return [example for part in resolved.ranges[split] for example in reader.read(part)]
 
 
-def test_name_is_pinned_and_features_come_from_supervised_keys(prepare):
+def test_name_is_pinned_and_features_come_from_supervised_keys(prepare: Prepare) -> None:
     resolved = dataset.resolve(
         "tiny_plain", {"train": "train", "eval": "test"}, data_dir=str(prepare("tiny_plain"))
     )
@@ -25,7 +28,7 @@ def test_name_is_pinned_and_features_come_from_supervised_keys(prepare):
     assert resolved.examples_per_split == {"train": 12, "eval": 5}
 
 
-def test_named_features_of_a_dataset_without_supervised_keys(prepare):
+def test_named_features_of_a_dataset_without_supervised_keys(prepare: Prepare) -> None:
     data_dir = str(prepare("tiny_topics"))
     by_class = dataset.resolve("tiny_topics", TRAIN, *TOPICS, data_dir=data_dir)
     assert by_class.class_names == ("art", "bread", "chess")
@@ -35,7 +38,7 @@ def test_named_features_of_a_dataset_without_supervised_keys(prepare):
     assert set(example.features.feature) == {"text", "label"}
 
 
-def test_features_of_a_feature_are_named_by_their_path(prepare):
+def test_features_of_a_feature_are_named_by_their_path(prepare: Prepare) -> None:
     data_dir = str(prepare("tiny_nested"))
     nested = "review/told/text", "review/told/label"
     resolved = dataset.resolve("tiny_nested", TRAIN, *nested, data_dir=data_dir)
@@ -48,13 +51,20 @@ def test_features_of_a_feature_are_named_by_their_path(prepare):
 
 
 @pytest.mark.parametrize("keys", [(("body", "topic"), "topic"), ("body", {"a": "topic"})])
-def test_nested_supervised_keys_are_refused(prepare, builders, monkeypatch, keys):
+def test_nested_supervised_keys_are_refused(
+    prepare: Prepare,
+    builders: Builders,
+    monkeypatch: pytest.MonkeyPatch,
+    keys: tuple[object, object],
+) -> None:
     monkeypatch.setattr(builders["tiny_topics"], "KEYS", keys)
     with pytest.raises(ValueError, match="which do not name the text and the label"):
         dataset.resolve("tiny_topics", TRAIN, data_dir=str(prepare("tiny_topics")))
 
 
-def test_features_may_be_named_against_the_supervised_keys(prepare, builders, monkeypatch):
+def test_features_may_be_named_against_the_supervised_keys(
+    prepare: Prepare, builders: Builders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(builders["tiny_topics"], "KEYS", ("body", "stars"))
     data_dir = str(prepare("tiny_topics"))
     by_keys = dataset.resolve("tiny_topics", TRAIN, data_dir=data_dir)
@@ -65,7 +75,9 @@ def test_features_may_be_named_against_the_supervised_keys(prepare, builders, mo
 @pytest.mark.parametrize(
     ("name", "verbatim"), [("tiny_plain", True), ("tiny_rated", False), ("tiny_topics", False)]
 )
-def test_records_with_the_text_and_the_label_alone_are_handed_on(prepare, name, verbatim):
+def test_records_with_the_text_and_the_label_alone_are_handed_on(
+    prepare: Prepare, name: str, verbatim: bool
+) -> None:
     text, label = TOPICS if name == "tiny_topics" else (None, None)
     resolved = dataset.resolve(name, TRAIN, text, label, data_dir=str(prepare(name)))
     stored = [
@@ -77,7 +89,7 @@ def test_records_with_the_text_and_the_label_alone_are_handed_on(prepare, name, 
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_slices_hold_the_records_that_tfds_means(prepare, shards):
+def test_slices_hold_the_records_that_tfds_means(prepare: Prepare, shards: int) -> None:
     data_dir = str(prepare("tiny_plain", shards=shards))
     splits = {"whole": "train", "tail": "train[7:]", "sum": "test+train[25%:50%]", "all": "all"}
     resolved = dataset.resolve("tiny_plain", splits, data_dir=data_dir, allow_overlap=True)
@@ -91,13 +103,13 @@ def test_slices_hold_the_records_that_tfds_means(prepare, shards):
         ]
 
 
-def test_format_that_cannot_be_read_is_refused(prepare):
+def test_format_that_cannot_be_read_is_refused(prepare: Prepare) -> None:
     data_dir = str(prepare("tiny_plain", file_format="parquet"))
     with pytest.raises(ValueError, match="files are parquet; expected tfrecord or array_record"):
         dataset.resolve("tiny_plain", TRAIN, data_dir=data_dir)
 
 
-def test_module_that_cannot_be_imported_is_refused(prepare):
+def test_module_that_cannot_be_imported_is_refused(prepare: Prepare) -> None:
     with pytest.raises(ValueError, match=r"no\.such\.module"):
         dataset.resolve(
             "tiny_plain",
@@ -107,7 +119,7 @@ def test_module_that_cannot_be_imported_is_refused(prepare):
         )
 
 
-def test_missing_file_is_refused(prepare):
+def test_missing_file_is_refused(prepare: Prepare) -> None:
     data_dir = prepare("tiny_plain", shards=2)
     next((data_dir / "tiny_plain" / "1.0.0").glob("*train*00001-of*")).unlink()
     with pytest.raises(FileNotFoundError, match="00001-of-00002 is missing"):
@@ -129,7 +141,7 @@ def test_missing_file_is_refused(prepare):
         ("all[:3]", "does not support slice"),
     ],
 )
-def test_unfit_splits_are_refused(prepare, expression, message):
+def test_unfit_splits_are_refused(prepare: Prepare, expression: str, message: str) -> None:
     data_dir = str(prepare("tiny_plain"))
     with pytest.raises(ValueError, match=message):
         dataset.resolve("tiny_plain", {**TRAIN, "eval": expression}, data_dir=data_dir)
@@ -146,7 +158,9 @@ def test_unfit_splits_are_refused(prepare, expression, message):
         ("train[50%:]+test", "all", 11),
     ],
 )
-def test_splits_that_share_examples_are_refused(prepare, train, evaluation, shared, shards):
+def test_splits_that_share_examples_are_refused(
+    prepare: Prepare, train: str, evaluation: str, shared: int, shards: int
+) -> None:
     data_dir = str(prepare("tiny_plain", shards=shards))
     splits = {"train": train, "eval": evaluation}
     with pytest.raises(ValueError, match=f"train=.* and eval=.* share {shared} examples"):
@@ -156,7 +170,7 @@ def test_splits_that_share_examples_are_refused(prepare, train, evaluation, shar
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_splits_that_touch_are_accepted(prepare, shards):
+def test_splits_that_touch_are_accepted(prepare: Prepare, shards: int) -> None:
     splits = {"train": "train[:7]", "eval": "train[7:9]+test[:2]", "test": "train[9:]+test[2:]"}
     resolved = dataset.resolve(
         "tiny_plain", splits, data_dir=str(prepare("tiny_plain", shards=shards))
@@ -181,43 +195,47 @@ def test_splits_that_touch_are_accepted(prepare, shards):
         ("body", "body", "'body' is Text.*expected a label"),
     ],
 )
-def test_unfit_features_are_refused(prepare, text, label, message):
+def test_unfit_features_are_refused(
+    prepare: Prepare, text: str | None, label: str | None, message: str
+) -> None:
     data_dir = str(prepare("tiny_topics"))
     with pytest.raises(ValueError, match=message):
         dataset.resolve("tiny_topics", TRAIN, text, label, data_dir=data_dir)
 
 
 @pytest.mark.parametrize("expression", ["unsupervised", "train+unsupervised", "mixed"])
-def test_split_without_labels_is_refused(prepare, expression):
+def test_split_without_labels_is_refused(prepare: Prepare, expression: str) -> None:
     data_dir = str(prepare("tiny_unlabeled"))
     resolved = dataset.resolve("tiny_unlabeled", {"train": expression}, data_dir=data_dir)
     with pytest.raises(ValueError, match=r"is -1; expected 0 or more.*'unsupervised' of imdb"):
         resolved.fingerprint()
 
 
-def fingerprint(prepare, splits=TRAIN, **prepared):
+def fingerprint(prepare: Prepare, splits: Mapping[str, str] = TRAIN, **prepared: int | str) -> str:
     data_dir = str(prepare("tiny_plain", **prepared))
     return dataset.resolve("tiny_plain", splits, data_dir=data_dir).fingerprint()
 
 
-def test_fingerprint_stays_when_the_same_data_is_stored_elsewhere_and_otherwise(prepare):
+def test_fingerprint_stays_when_the_same_data_is_stored_elsewhere_and_otherwise(
+    prepare: Prepare,
+) -> None:
     first = fingerprint(prepare)
     assert len(first) == 64
     assert fingerprint(prepare, directory="elsewhere", shards=2) == first
     assert fingerprint(prepare, directory="elsewhere", file_format="array_record") == first
 
 
-def _relabelled(index):
+def _relabelled(index: int) -> dict[str, str | int]:
     """One label differs, so that the sizes of all files stay."""
     return {"text": f"review {index} ä", "label": 1 if index == 4 else index % 2}
 
 
-def _reworded(index):
+def _reworded(index: int) -> dict[str, str | int]:
     """Two texts differ, so that the sizes of all files stay."""
     return {"text": f"review {[*range(8), 9, 8, 10, 11][index]} ä", "label": index % 2}
 
 
-def _with_stars(index):
+def _with_stars(index: int) -> dict[str, str | int]:
     return {"text": f"review {index} ä", "label": index % 2, "stars": 3}
 
 
@@ -239,15 +257,22 @@ def _with_stars(index):
     ],
     ids=["label", "texts", "version", "class names", "further feature"],
 )
-def test_fingerprint_changes_with_the_dataset(prepare, builders, monkeypatch, changed):
+def test_fingerprint_changes_with_the_dataset(
+    prepare: Prepare,
+    builders: Builders,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, object],
+) -> None:
     first = fingerprint(prepare)
     for attribute, value in changed.items():
         monkeypatch.setattr(builders["tiny_plain"], attribute, value)
     assert fingerprint(prepare) != first
 
 
-def test_fingerprint_changes_with_every_split_and_with_the_converter(prepare, monkeypatch):
-    def of(**splits):
+def test_fingerprint_changes_with_every_split_and_with_the_converter(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(**splits: str) -> str:
         return fingerprint(prepare, splits)
 
     fingerprints = [
@@ -263,7 +288,9 @@ def test_fingerprint_changes_with_every_split_and_with_the_converter(prepare, mo
     assert len(set(fingerprints)) == len(fingerprints)
 
 
-def test_digest_tells_where_a_text_ends(prepare, builders, monkeypatch):
+def test_digest_tells_where_a_text_ends(
+    prepare: Prepare, builders: Builders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digests = set()
     for texts in (["ab", "c"], ["a", "bc"]):
         example = staticmethod(lambda index, texts=texts: {"text": texts[index % 2], "label": 0})
@@ -272,7 +299,7 @@ def test_digest_tells_where_a_text_ends(prepare, builders, monkeypatch):
     assert len(digests) == 2
 
 
-def test_digest_tells_texts_from_labels(prepare):
+def test_digest_tells_texts_from_labels(prepare: Prepare) -> None:
     data_dir = str(prepare("tiny_topics"))
     by_topic = dataset.resolve("tiny_topics", TRAIN, *TOPICS, data_dir=data_dir)
     by_stars = dataset.resolve("tiny_topics", TRAIN, "body", "stars", data_dir=data_dir)

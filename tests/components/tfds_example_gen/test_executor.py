@@ -14,18 +14,21 @@ from components import TfdsExampleGen
 from components.tfds_example_gen import executor
 from components.tfds_example_gen.file_formats import Columns
 from components.tfds_example_gen.files import TextFiles
+from tests.components.tfds_example_gen.conftest import Prepare
 
 
-def execute(component, directory, beam_pipeline_args=()):
+def execute(
+    component: TfdsExampleGen, directory: pathlib.Path
+) -> tfx.types.standard_artifacts.Examples:
     """Runs a component's executor alone, and returns its output."""
     examples = tfx.types.standard_artifacts.Examples()
     examples.uri = str(directory)
-    context = executor.Executor.Context(beam_pipeline_args=list(beam_pipeline_args))
+    context = executor.Executor.Context(beam_pipeline_args=[])
     executor.Executor(context).Do({}, {"examples": [examples]}, properties_of(component))
     return examples
 
 
-def properties_of(component):
+def properties_of(component: TfdsExampleGen) -> dict[str, str | int]:
     return {
         key: value if isinstance(value, str | int) else proto_utils.proto_to_json(value)
         for key, value in component.exec_properties.items()
@@ -33,13 +36,15 @@ def properties_of(component):
     }
 
 
-def serialized(examples, split):
+def serialized(examples: tfx.types.standard_artifacts.Examples, split: str) -> list[bytes]:
     directory = artifact_utils.get_split_uri([examples], split)
     files = sorted(str(path) for path in pathlib.Path(directory).iterdir())
     return [record.numpy() for record in tf.data.TFRecordDataset(files, "GZIP")]
 
 
-def texts_and_labels(examples, split):
+def texts_and_labels(
+    examples: tfx.types.standard_artifacts.Examples, split: str
+) -> list[tuple[str, int]]:
     """Returns the (text, label) pairs of a split, whose examples must have no other features."""
     pairs = []
     for record in serialized(examples, split):
@@ -51,13 +56,15 @@ def texts_and_labels(examples, split):
     return pairs
 
 
-def read_by_tfds(data_dir, name, split, text="text", label="label"):
+def read_by_tfds(
+    data_dir: str, name: str, split: str, text: str = "text", label: str = "label"
+) -> list[tuple[str, int]]:
     """Reads the same pairs with TFDS."""
     dataset = tfds.load(name, split=split, data_dir=data_dir, shuffle_files=False)
     return [(row[text].decode(), row[label]) for row in tfds.as_numpy(dataset)]
 
 
-def test_splits_hold_what_tfds_reads_as_them(prepare, tmp_path):
+def test_splits_hold_what_tfds_reads_as_them(prepare: Prepare, tmp_path: pathlib.Path) -> None:
     data_dir = str(prepare("tiny_topics", shards=3))
     splits = {"train": "train[:75%]", "eval-2": "train[75%:]+test"}
     component = TfdsExampleGen("tiny_topics", splits, "body", "topic", data_dir)
@@ -69,13 +76,15 @@ def test_splits_hold_what_tfds_reads_as_them(prepare, tmp_path):
         )
 
 
-def test_further_features_of_the_dataset_are_left_out(prepare, tmp_path):
+def test_further_features_of_the_dataset_are_left_out(
+    prepare: Prepare, tmp_path: pathlib.Path
+) -> None:
     data_dir = str(prepare("tiny_rated"))
     examples = execute(TfdsExampleGen("tiny_rated", data_dir=data_dir), tmp_path / "out")
     assert texts_and_labels(examples, "train") == read_by_tfds(data_dir, "tiny_rated", "train")
 
 
-def test_builder_module_reaches_the_dataset(prepare, tmp_path):
+def test_builder_module_reaches_the_dataset(prepare: Prepare, tmp_path: pathlib.Path) -> None:
     component = TfdsExampleGen(
         "tiny_plain", data_dir=str(prepare("tiny_plain")), builder_module="no.such.module"
     )
@@ -83,7 +92,7 @@ def test_builder_module_reaches_the_dataset(prepare, tmp_path):
         execute(component, tmp_path / "out")
 
 
-def test_artifact_says_what_it_holds(prepare, tmp_path):
+def test_artifact_says_what_it_holds(prepare: Prepare, tmp_path: pathlib.Path) -> None:
     component = TfdsExampleGen("tiny_plain", data_dir=str(prepare("tiny_plain")))
     examples = execute(component, tmp_path / "out")
     text = examples.get_string_custom_property
@@ -98,14 +107,18 @@ def test_artifact_says_what_it_holds(prepare, tmp_path):
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
-def test_both_file_formats_are_read(prepare, tmp_path, file_format):
+def test_both_file_formats_are_read(
+    prepare: Prepare, tmp_path: pathlib.Path, file_format: str
+) -> None:
     data_dir = str(prepare("tiny_plain", file_format=file_format))
     examples = execute(TfdsExampleGen("tiny_plain", data_dir=data_dir), tmp_path / "out")
     pairs = [(f"review {index} ä", index % 2) for index in range(12)]
     assert sorted(texts_and_labels(examples, "train")) == sorted(pairs)
 
 
-def test_the_same_dataset_is_written_as_the_same_files(prepare, tmp_path):
+def test_the_same_dataset_is_written_as_the_same_files(
+    prepare: Prepare, tmp_path: pathlib.Path
+) -> None:
     component = TfdsExampleGen("tiny_plain", data_dir=str(prepare("tiny_plain", shards=3)))
     once, again = (execute(component, tmp_path / name) for name in ("once", "again"))
     assert sorted(path.name for path in (tmp_path / "once").iterdir()) == [
@@ -119,7 +132,7 @@ def test_the_same_dataset_is_written_as_the_same_files(prepare, tmp_path):
         assert sorted(path.name for path in directory.iterdir()) == names
 
 
-def test_files_are_read_like_a_dataset(prepare, tmp_path):
+def test_files_are_read_like_a_dataset(prepare: Prepare, tmp_path: pathlib.Path) -> None:
     del prepare
     (tmp_path / "a.csv").write_text("stars,says\n5,good\n1,bad\n5,fine\n")
     files = TextFiles({"train": str(tmp_path / "a.csv")}, Columns("says", "stars"))
@@ -133,7 +146,9 @@ def test_files_are_read_like_a_dataset(prepare, tmp_path):
     assert json.loads(text("file_digests")) == files.digests()
 
 
-def test_nothing_is_added_to_what_the_output_directory_had(prepare, tmp_path):
+def test_nothing_is_added_to_what_the_output_directory_had(
+    prepare: Prepare, tmp_path: pathlib.Path
+) -> None:
     data_dir = str(prepare("tiny_plain"))
     execute(TfdsExampleGen("tiny_plain", {"old": "test"}, data_dir=data_dir), tmp_path / "out")
     component = TfdsExampleGen("tiny_plain", {"train": "train[:4]"}, data_dir=data_dir)
@@ -144,7 +159,9 @@ def test_nothing_is_added_to_what_the_output_directory_had(prepare, tmp_path):
     assert texts_and_labels(examples, "train") == read_by_tfds(data_dir, "tiny_plain", "train[:4]")
 
 
-def test_splits_that_overlap_are_refused_unless_allowed(prepare, tmp_path):
+def test_splits_that_overlap_are_refused_unless_allowed(
+    prepare: Prepare, tmp_path: pathlib.Path
+) -> None:
     splits, data_dir = {"train": "train", "eval": "train[:2]"}, str(prepare("tiny_plain"))
     with pytest.raises(ValueError, match="share 2 examples"):
         execute(TfdsExampleGen("tiny_plain", splits, data_dir=data_dir), tmp_path / "out")
@@ -153,21 +170,23 @@ def test_splits_that_overlap_are_refused_unless_allowed(prepare, tmp_path):
     assert len(texts_and_labels(examples, "eval")) == 2
 
 
-def test_label_missing_further_on_is_refused_with_the_split(prepare, tmp_path):
+def test_label_missing_further_on_is_refused_with_the_split(
+    prepare: Prepare, tmp_path: pathlib.Path
+) -> None:
     data_dir = str(prepare("tiny_unlabeled"))
     component = TfdsExampleGen("tiny_unlabeled", {"some": "mixed"}, data_dir=data_dir)
     with pytest.raises(Exception, match="'mixed': the label 'label' is -1"):
         execute(component, tmp_path / "out")
 
 
-def test_an_empty_text_is_kept(prepare, tmp_path):
+def test_an_empty_text_is_kept(prepare: Prepare, tmp_path: pathlib.Path) -> None:
     component = TfdsExampleGen("tiny_empty", {"some": "train"}, data_dir=str(prepare("tiny_empty")))
     examples = execute(component, tmp_path / "out")
     assert [text for text, _ in texts_and_labels(examples, "some")].count("") == 1
 
 
 @pytest.mark.imdb
-def test_all_of_the_real_imdb(imdb_dir, tmp_path):
+def test_all_of_the_real_imdb(imdb_dir: str, tmp_path: pathlib.Path) -> None:
     component = TfdsExampleGen("imdb_reviews/plain_text", {"train": "train"}, data_dir=imdb_dir)
     examples = execute(component, tmp_path / "out")
     labels = [label for _, label in texts_and_labels(examples, "train")]

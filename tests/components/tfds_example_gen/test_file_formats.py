@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow
@@ -20,10 +22,14 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 ROWS = st.lists(st.tuples(ANY_TEXT, st.sampled_from(["0", "good", "très bon"])), min_size=1)
 EXAMPLES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
+Write = Callable[[str, str | bytes], epath.Path]
+
 
 @pytest.fixture
-def write(tmp_path):
-    def write(name, content):
+def write(tmp_path: pathlib.Path) -> Write:
+    """Returns a function that writes a file of this name and content."""
+
+    def write(name: str, content: str | bytes) -> epath.Path:
         path = epath.Path(tmp_path / name)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
@@ -31,11 +37,11 @@ def write(tmp_path):
     return write
 
 
-def read(path, columns=COLUMNS):
+def read(path: epath.Path, columns: Columns = COLUMNS) -> list[tuple[str, str]]:
     return list(file_formats.rows(path, columns))
 
 
-def as_csv(rows, delimiter=",", quote='"'):
+def as_csv(rows: list[tuple[str, str]], delimiter: str = ",", quote: str = '"') -> str:
     quoted = [
         [quote + value.replace(quote, quote * 2) + quote for value in row]
         for row in [("text", "label"), *rows]
@@ -45,7 +51,7 @@ def as_csv(rows, delimiter=",", quote='"'):
 
 @EXAMPLES
 @given(rows=ROWS)
-def test_csv_round_trips_any_text(write, rows):
+def test_csv_round_trips_any_text(write: Write, rows: list[tuple[str, str]]) -> None:
     assert read(write("a.csv", as_csv(rows))) == rows
     assert read(write("a.csv.gz", gzip.compress(as_csv(rows).encode()))) == rows
     assert read(write("a.tsv", as_csv(rows, delimiter="\t"))) == rows
@@ -55,7 +61,9 @@ def test_csv_round_trips_any_text(write, rows):
 
 @EXAMPLES
 @given(rows=ROWS, ascii_only=st.booleans())
-def test_json_lines_round_trip_any_text(write, rows, ascii_only):
+def test_json_lines_round_trip_any_text(
+    write: Write, rows: list[tuple[str, str]], ascii_only: bool
+) -> None:
     lines = [
         json.dumps({"label": label, "text": text}, ensure_ascii=ascii_only) for text, label in rows
     ]
@@ -65,7 +73,7 @@ def test_json_lines_round_trip_any_text(write, rows, ascii_only):
 
 @EXAMPLES
 @given(rows=ROWS)
-def test_parquet_round_trips_any_text(write, rows):
+def test_parquet_round_trips_any_text(write: Write, rows: list[tuple[str, str]]) -> None:
     texts, labels = zip(*rows, strict=True)
     file = io.BytesIO()
     table = pyarrow.table(
@@ -85,12 +93,14 @@ def test_parquet_round_trips_any_text(write, rows):
         ("label,n,text\n1,not a number,a\n", [("a", "1")]),
     ],
 )
-def test_values_of_csv_arrive_as_they_are(write, content, rows):
+def test_values_of_csv_arrive_as_they_are(
+    write: Write, content: str, rows: list[tuple[str, str]]
+) -> None:
     assert read(write("a.csv", content)) == rows
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp1251", "utf-8-sig"])
-def test_other_encodings(write, encoding):
+def test_other_encodings(write: Write, encoding: str) -> None:
     text = "ж" if encoding == "cp1251" else "ä"
     columns = Columns("text", "label", encoding=encoding)
     assert read(write("a.csv", f"text,label\n{text},1\n".encode(encoding)), columns) == [
@@ -100,12 +110,12 @@ def test_other_encodings(write, encoding):
     assert read(write("a.jsonl", line.encode(encoding)), columns) == [(text, "1")]
 
 
-def test_a_file_without_header(write):
+def test_a_file_without_header(write: Write) -> None:
     columns = Columns("text", "label", column_names=["label", "text"])
     assert read(write("a.csv", "1,a\n2,b\n"), columns) == [("a", "1"), ("b", "2")]
 
 
-def test_names_of_columns_are_given_to_csv_files_alone(write):
+def test_names_of_columns_are_given_to_csv_files_alone(write: Write) -> None:
     columns = Columns("text", "label", column_names=["label", "text"])
     file = io.BytesIO()
     parquet.write_table(pyarrow.table({"text": ["a"], "label": ["1"]}), file)
@@ -120,12 +130,12 @@ def test_names_of_columns_are_given_to_csv_files_alone(write):
 @pytest.mark.parametrize(
     ("label", "name"), [(3, "3"), (True, "true"), (4.0, "4"), (4.5, "4.5"), (" good ", "good")]
 )
-def test_labels_become_names(write, label, name):
+def test_labels_become_names(write: Write, label: object, name: str) -> None:
     line = json.dumps({"text": "a", "label": label})
     assert read(write("a.jsonl", f"\n{line}\n")) == [("a", name)]
 
 
-def nested(suffix):
+def nested(suffix: str) -> str | bytes:
     """Returns the content of a file with fields in objects; the second row lacks the object."""
     rows = [{"stars": 4, "review": {"text": "a", "by": {"text": "b"}}}, {"stars": 5}]
     if suffix == ".jsonl":
@@ -142,7 +152,9 @@ def nested(suffix):
         (".parquet", "'stars', 'review/by/text', 'review/text'", "row 2: 'review/by/text' is miss"),
     ],
 )
-def test_fields_in_objects_are_named_by_their_path(write, suffix, fields, missing):
+def test_fields_in_objects_are_named_by_their_path(
+    write: Write, suffix: str, fields: str, missing: str
+) -> None:
     path = write(f"a{suffix}", nested(suffix))
     rows = file_formats.rows(path, Columns("review/by/text", "stars"))
     assert next(rows) == ("b", "4")
@@ -153,7 +165,7 @@ def test_fields_in_objects_are_named_by_their_path(write, suffix, fields, missin
             read(path, Columns(name, "stars"))
 
 
-def test_integers_that_pandas_made_floats_keep_their_names(write):
+def test_integers_that_pandas_made_floats_keep_their_names(write: Write) -> None:
     file = io.BytesIO()
     parquet.write_table(pyarrow.table({"text": ["a", "b"], "label": np.array([1.0, 2.0])}), file)
     assert read(write("a.parquet", file.getvalue())) == [("a", "1"), ("b", "2")]
@@ -197,7 +209,9 @@ def test_integers_that_pandas_made_floats_keep_their_names(write):
         ("a.parquet", b"PAR1", "Parquet file size is 4 bytes"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_file_and_row(write, name, content, message):
+def test_what_cannot_be_read_is_refused_with_file_and_row(
+    write: Write, name: str, content: str | bytes, message: str | None
+) -> None:
     path = write(name, content)
     if message is None:
         assert len(read(path)) == 2
@@ -213,13 +227,15 @@ def test_what_cannot_be_read_is_refused_with_file_and_row(write, name, content, 
         ("a.txt.gz", b"one", ": Not a gzipped file"),
     ],
 )
-def test_a_text_that_cannot_be_read_is_refused_with_its_file(write, name, content, message):
+def test_a_text_that_cannot_be_read_is_refused_with_its_file(
+    write: Write, name: str, content: bytes, message: str
+) -> None:
     path = write(name, content)
     with pytest.raises(FileError, match=f"^{path}{message}"):
         file_formats.text(path, "utf8")
 
 
-def test_a_value_that_another_encoding_lacks_is_refused_with_its_line(write):
+def test_a_value_that_another_encoding_lacks_is_refused_with_its_line(write: Write) -> None:
     path = write("a.csv", b"text,label\na,1\n\x81,2\n")
     with pytest.raises(FileError, match="line 3: not in the encoding 'cp1252'"):
         read(path, Columns("text", "label", encoding="cp1252"))
@@ -227,20 +243,24 @@ def test_a_value_that_another_encoding_lacks_is_refused_with_its_line(write):
         read(path, Columns("text", "label", encoding="klingon"))
 
 
-def test_rows_are_counted_from_the_first_where_there_is_no_header(write):
+def test_rows_are_counted_from_the_first_where_there_is_no_header(write: Write) -> None:
     columns = Columns("text", "label", column_names=["text", "label"])
     with pytest.raises(FileError, match="row 2: 'label' is missing"):
         read(write("a.csv", "a,1\nb,\n"), columns)
 
 
-def test_a_quote_that_is_not_closed_is_named_where_it_swallows_a_block(write, monkeypatch):
+def test_a_quote_that_is_not_closed_is_named_where_it_swallows_a_block(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(file_formats, "_BLOCK_BYTES", 1000)
     with pytest.raises(FileError, match="larger than 1,000 bytes; is a quoted value not closed"):
         read(write("a.csv", 'text,label\n"a,1\n' + "b,2\n" * 1000))
 
 
 @pytest.mark.parametrize("missing", [None, float("nan")])
-def test_a_missing_label_of_parquet_is_refused_with_its_row(write, missing):
+def test_a_missing_label_of_parquet_is_refused_with_its_row(
+    write: Write, missing: float | None
+) -> None:
     file = io.BytesIO()
     labels = pyarrow.array([1.0, missing], "float64")
     parquet.write_table(pyarrow.table({"text": ["a", "b"], "label": labels}), file)

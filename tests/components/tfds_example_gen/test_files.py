@@ -1,6 +1,8 @@
 """Splits, classes and digests of files with labelled text."""
 
 import os
+import pathlib
+from collections.abc import Callable
 
 import pytest
 
@@ -10,12 +12,14 @@ from components.tfds_example_gen.files import TextFiles
 
 COLUMNS = Columns("text", "label")
 
+MakeTextFiles = Callable[..., TextFiles]
+
 
 @pytest.fixture
-def text_files(tmp_path):
+def text_files(tmp_path: pathlib.Path) -> MakeTextFiles:
     """Returns a function that writes files, and names some of them by split."""
 
-    def made(contents, columns=COLUMNS, **splits):
+    def made(contents: dict[str, str], columns: Columns = COLUMNS, **splits: str) -> TextFiles:
         for name, content in contents.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,22 +29,22 @@ def text_files(tmp_path):
     return made
 
 
-def rows_of(*labels):
+def rows_of(*labels: object) -> str:
     return "text,label\n" + "".join(f"{n},{label}\n" for n, label in enumerate(labels))
 
 
-def test_a_pattern_names_all_files_that_match_in_order(text_files):
+def test_a_pattern_names_all_files_that_match_in_order(text_files: MakeTextFiles) -> None:
     contents = {"b-2.csv": rows_of("y"), "b-1.csv": rows_of("x"), "c.csv": rows_of("z")}
     read = text_files(contents, train="b-*.csv")
     assert list(read.read("train")) == [("0", "x"), ("0", "y")]
 
 
-def test_a_file_is_taken_by_its_name_before_it_is_a_pattern(text_files):
+def test_a_file_is_taken_by_its_name_before_it_is_a_pattern(text_files: MakeTextFiles) -> None:
     contents = {"a[1].csv": rows_of("x"), "a1.csv": rows_of("y")}
     assert list(text_files(contents, train="a[1].csv").read("train")) == [("0", "x")]
 
 
-def test_a_directory_has_a_subdirectory_for_each_class(text_files):
+def test_a_directory_has_a_subdirectory_for_each_class(text_files: MakeTextFiles) -> None:
     contents = {
         "d/pos/2.txt": "two",
         "d/pos/1.txt": "one\n",
@@ -53,13 +57,13 @@ def test_a_directory_has_a_subdirectory_for_each_class(text_files):
     assert rows == [("three", "neg"), ("one\n", "pos"), ("two", "pos")]
 
 
-def test_class_names_are_those_of_all_splits_in_sorted_order(text_files):
+def test_class_names_are_those_of_all_splits_in_sorted_order(text_files: MakeTextFiles) -> None:
     contents = {"a.csv": rows_of("z", "x", "y", "x"), "b.csv": rows_of("x")}
     assert text_files(contents, train="a.csv", eval="b.csv").class_names() == ["x", "y", "z"]
     assert text_files({"c.csv": rows_of("x", "y")}, train="c.csv").class_names() == ["x", "y"]
 
 
-def test_files_of_a_class_are_read_in_the_order_of_their_names(text_files):
+def test_files_of_a_class_are_read_in_the_order_of_their_names(text_files: MakeTextFiles) -> None:
     names = [f"{number:02}.txt" for number in (7, 2, 11, 0, 5, 9, 3, 10, 1, 8, 4, 6)]
     rows = text_files({f"d/x/{name}": name for name in names}, train="d").read("train")
     assert [text for text, _ in rows] == sorted(names)
@@ -92,35 +96,41 @@ def test_files_of_a_class_are_read_in_the_order_of_their_names(text_files):
         ({"a.csv": rows_of(*range(3))}, {"train": "a.csv"}, "has 3 different values in 3 rows"),
     ],
 )
-def test_files_that_make_no_dataset_are_refused(text_files, contents, splits, message):
+def test_files_that_make_no_dataset_are_refused(
+    text_files: MakeTextFiles, contents: dict[str, str], splits: dict[str, str], message: str
+) -> None:
     with pytest.raises(FileError, match=message):
         text_files(contents, **splits).class_names()
 
 
-def test_more_classes_than_the_bound_are_refused(text_files, monkeypatch):
+def test_more_classes_than_the_bound_are_refused(
+    text_files: MakeTextFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "MAX_CLASSES", 3)
     text_files({"a.csv": rows_of(*"xxyyzz")}, train="a.csv").class_names()
     with pytest.raises(FileError, match=r"has 4 different values in 8 rows.*at most 3 classes"):
         text_files({"a.csv": rows_of(*"wwxxyyzz")}, train="a.csv").class_names()
 
 
-def test_columns_may_be_in_another_order_in_another_file(text_files):
+def test_columns_may_be_in_another_order_in_another_file(text_files: MakeTextFiles) -> None:
     contents = {"a.csv": rows_of("x"), "b.csv": "label,text\ny,1\n"}
     assert list(text_files(contents, train="*.csv").read("train")) == [("0", "x"), ("1", "y")]
 
 
 @pytest.mark.parametrize("split", ["all", "a-b", "1", "", "ä"])
-def test_names_that_tfds_does_not_allow_are_refused(split):
+def test_names_that_tfds_does_not_allow_are_refused(split: str) -> None:
     with pytest.raises(ValueError, match="files has the split"):
         TextFiles({split: "a.csv"}, COLUMNS)
 
 
-def test_no_files_are_refused():
+def test_no_files_are_refused() -> None:
     with pytest.raises(ValueError, match="files is empty"):
         TextFiles({}, COLUMNS)
 
 
-def test_digest_stays_when_a_file_is_touched_or_moved(text_files, tmp_path):
+def test_digest_stays_when_a_file_is_touched_or_moved(
+    text_files: MakeTextFiles, tmp_path: pathlib.Path
+) -> None:
     first = text_files({"a.csv": rows_of("x")}, train="a.csv")
     digest = first.digest()
     os.utime(tmp_path / "a.csv", (1, 1))
@@ -129,14 +139,14 @@ def test_digest_stays_when_a_file_is_touched_or_moved(text_files, tmp_path):
     assert len(digest) == 64
 
 
-def test_digest_does_not_depend_on_the_order_of_the_splits(text_files):
+def test_digest_does_not_depend_on_the_order_of_the_splits(text_files: MakeTextFiles) -> None:
     contents = {"a.csv": rows_of("x"), "b.csv": rows_of("y")}
     one = text_files(contents, train="a.csv", eval="b.csv")
     other = text_files(contents, eval="b.csv", train="a.csv")
     assert one.digest() == other.digest()
 
 
-def test_digest_changes_with_whatever_changes_the_rows(text_files):
+def test_digest_changes_with_whatever_changes_the_rows(text_files: MakeTextFiles) -> None:
     contents = {
         "a.csv": rows_of("x"),
         "b.csv": rows_of("y"),
@@ -164,7 +174,7 @@ def test_digest_changes_with_whatever_changes_the_rows(text_files):
     assert len(set(digests)) == len(digests)
 
 
-def test_each_file_has_a_digest(text_files, tmp_path):
+def test_each_file_has_a_digest(text_files: MakeTextFiles, tmp_path: pathlib.Path) -> None:
     contents = {"a.csv": rows_of("x"), "b.csv": rows_of("x"), "c.csv": rows_of("y")}
     digests = text_files(contents, train="[ab].csv", eval="c.csv").digests()
     assert list(digests) == [str(tmp_path / name) for name in contents]
@@ -172,7 +182,7 @@ def test_each_file_has_a_digest(text_files, tmp_path):
     assert first == same != other
 
 
-def test_json_describes_files_completely(text_files):
+def test_json_describes_files_completely(text_files: MakeTextFiles) -> None:
     columns = Columns("t", "l", "latin-1", ";", "'", ["l", "t"])
     described = text_files({}, columns, train="a.csv")
     assert TextFiles.from_json(described.to_json()) == described

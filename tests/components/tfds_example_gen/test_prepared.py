@@ -1,6 +1,7 @@
 """Finding, pinning and preparing of TFDS datasets."""
 
 import http.server
+import pathlib
 import shutil
 import socket
 import sys
@@ -8,16 +9,18 @@ import textwrap
 import threading
 
 import pytest
+import tensorflow_datasets as tfds
 
 from components.tfds_example_gen import prepared
 from pipeline_def import sample_reviews
+from tests.components.tfds_example_gen.conftest import Prepare
 
 
-def name_of(builder):
+def name_of(builder: tfds.core.DatasetBuilder) -> str:
     return builder.get_reference().tfds_name()
 
 
-def test_newest_prepared_version_is_taken_unless_one_is_named(prepare):
+def test_newest_prepared_version_is_taken_unless_one_is_named(prepare: Prepare) -> None:
     data_dir = prepare("tiny_plain")
     newer = data_dir / "tiny_plain" / "1.10.0"
     for version in ("1.9.0", "1.10.0"):
@@ -30,12 +33,14 @@ def test_newest_prepared_version_is_taken_unless_one_is_named(prepare):
     assert pinned == ["1.10.0", "1.0.0", "1.9.0"]
 
 
-def test_first_config_is_the_default(prepare):
+def test_first_config_is_the_default(prepare: Prepare) -> None:
     data_dir = str(prepare("tiny_configured", config="short"))
     assert name_of(prepared.load("tiny_configured", data_dir)) == "tiny_configured/short:1.0.0"
 
 
-def test_data_dir_may_be_relative_or_in_the_environment(prepare, monkeypatch):
+def test_data_dir_may_be_relative_or_in_the_environment(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data_dir = prepare("tiny_plain")
     directory = str(data_dir / "tiny_plain" / "1.0.0")
     monkeypatch.chdir(data_dir.parent)
@@ -47,17 +52,21 @@ def test_data_dir_may_be_relative_or_in_the_environment(prepare, monkeypatch):
     )
 
 
-def test_without_a_data_dir_that_of_tfds_is_taken(prepare, monkeypatch):
+def test_without_a_data_dir_that_of_tfds_is_taken(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data_dir = prepare("tiny_plain", directory="tensorflow_datasets")
     monkeypatch.delenv("TFDS_DATA_DIR")
     monkeypatch.setenv("HOME", str(data_dir.parent))
     assert prepared.load("tiny_plain").data_dir == str(data_dir / "tiny_plain" / "1.0.0")
 
 
-def test_a_dataset_that_another_run_prepares_meanwhile_is_taken(tmp_path, monkeypatch):
+def test_a_dataset_that_another_run_prepares_meanwhile_is_taken(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     download_and_prepare = sample_reviews.SampleReviews.download_and_prepare
 
-    def second(builder):
+    def second(builder: sample_reviews.SampleReviews) -> None:
         download_and_prepare(sample_reviews.SampleReviews(data_dir=tmp_path))
         download_and_prepare(builder)
         raise FileExistsError(builder.data_dir)  # As its rename does.
@@ -66,8 +75,10 @@ def test_a_dataset_that_another_run_prepares_meanwhile_is_taken(tmp_path, monkey
     assert prepared.load("sample_reviews", str(tmp_path)).info.splits["train"].num_examples == 3000
 
 
-def test_a_dataset_that_cannot_be_prepared_says_why_and_how_else(tmp_path, monkeypatch):
-    def fail(builder):
+def test_a_dataset_that_cannot_be_prepared_says_why_and_how_else(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(builder: sample_reviews.SampleReviews) -> None:
         raise OSError("the server hung up")
 
     monkeypatch.setattr(sample_reviews.SampleReviews, "download_and_prepare", fail)
@@ -75,15 +86,17 @@ def test_a_dataset_that_cannot_be_prepared_says_why_and_how_else(tmp_path, monke
         prepared.load("sample_reviews", str(tmp_path))
 
 
-def test_a_host_that_answers_with_an_error_is_reached(tmp_path, monkeypatch):
-    asked = []
+def test_a_host_that_answers_with_an_error_is_reached(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
 
     class Refusal(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self):
+        def do_HEAD(self) -> None:
             asked.append(self.path)
             self.send_error(403)
 
-    def fail(builder):
+    def fail(builder: sample_reviews.SampleReviews) -> None:
         raise OSError("the server hung up")
 
     monkeypatch.setenv("no_proxy", "*")
@@ -100,7 +113,9 @@ def test_a_host_that_answers_with_an_error_is_reached(tmp_path, monkeypatch):
     assert asked == ["/reviews.zip"]
 
 
-def test_dataset_of_ones_own_is_prepared_from_its_module(prepare, tmp_path, monkeypatch):
+def test_dataset_of_ones_own_is_prepared_from_its_module(
+    prepare: Prepare, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del prepare
     (tmp_path / "market_reviews_module.py").write_text(
         textwrap.dedent(
@@ -137,7 +152,9 @@ def test_dataset_of_ones_own_is_prepared_from_its_module(prepare, tmp_path, monk
     assert "market_reviews_module" in sys.modules
 
 
-def test_an_empty_split_is_called_that(prepare, tmp_path, monkeypatch):
+def test_an_empty_split_is_called_that(
+    prepare: Prepare, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del prepare
     (tmp_path / "no_reviews_module.py").write_text(
         textwrap.dedent(
@@ -158,10 +175,10 @@ def test_an_empty_split_is_called_that(prepare, tmp_path, monkeypatch):
     assert not (tmp_path / "new" / "no_reviews" / "1.0.0").exists()
 
 
-def test_prepared_data_needs_no_network(prepare, monkeypatch):
+def test_prepared_data_needs_no_network(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
     data_dir = str(prepare("tiny_plain"))
 
-    def refuse(*_, **__):
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the network was asked")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
@@ -169,7 +186,9 @@ def test_prepared_data_needs_no_network(prepare, monkeypatch):
     assert name_of(prepared.load("tiny_plain", data_dir)) == "tiny_plain:1.0.0"
 
 
-def test_unprepared_data_without_network_says_how_to_prepare_it(prepare, tmp_path):
+def test_unprepared_data_without_network_says_how_to_prepare_it(
+    prepare: Prepare, tmp_path: pathlib.Path
+) -> None:
     del prepare
     with pytest.raises(FileNotFoundError) as refusal:
         prepared.load("imdb_reviews/plain_text", str(tmp_path / "empty"))
@@ -181,7 +200,7 @@ def test_unprepared_data_without_network_says_how_to_prepare_it(prepare, tmp_pat
 
 
 @pytest.mark.parametrize("missing", ["dataset_info.json", "features.json"])
-def test_incomplete_directory_is_refused(prepare, missing):
+def test_incomplete_directory_is_refused(prepare: Prepare, missing: str) -> None:
     data_dir = prepare("tiny_plain")
     (data_dir / "tiny_plain" / "1.0.0" / missing).unlink()
     with pytest.raises(ValueError, match=r"is incomplete.*copy it again"):
@@ -196,7 +215,9 @@ def test_incomplete_directory_is_refused(prepare, missing):
         ("features.json", "text_feature.Text", "text_feature.Invented"),
     ],
 )
-def test_dataset_of_a_newer_tfds_is_called_that(prepare, file, old, new):
+def test_dataset_of_a_newer_tfds_is_called_that(
+    prepare: Prepare, file: str, old: str, new: str
+) -> None:
     data_dir = prepare("tiny_plain")
     path = data_dir / "tiny_plain" / "1.0.0" / file
     path.write_text(path.read_text().replace(old, new, 1))
@@ -216,7 +237,9 @@ def test_dataset_of_a_newer_tfds_is_called_that(prepare, file, old, new):
         (b"{}", "it holds {}, expected a JSON object"),
     ],
 )
-def test_a_damaged_description_is_named(prepare, file, content, found):
+def test_a_damaged_description_is_named(
+    prepare: Prepare, file: str, content: bytes, found: str
+) -> None:
     for name, config in (("tiny_plain", ""), ("tiny_configured", "short")):
         data_dir = prepare(name, config=config or None)
         path = data_dir / name / config / "1.0.0" / file
@@ -227,7 +250,9 @@ def test_a_damaged_description_is_named(prepare, file, content, found):
 
 @pytest.mark.parametrize("uri", ["s3://bucket/tfds", "hdfs://host/tfds", "file:///tmp", "gs:/b"])
 @pytest.mark.parametrize("by", ["argument", "environment"])
-def test_uri_that_cannot_be_read_is_refused_by_its_scheme(tmp_path, monkeypatch, uri, by):
+def test_uri_that_cannot_be_read_is_refused_by_its_scheme(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, uri: str, by: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFDS_DATA_DIR", uri)
     with pytest.raises(ValueError, match=f"{uri!r} is a URI of the scheme '{uri.split(':')[0]}'"):
@@ -235,12 +260,12 @@ def test_uri_that_cannot_be_read_is_refused_by_its_scheme(tmp_path, monkeypatch,
     assert not list(tmp_path.iterdir())
 
 
-def test_uri_stays_a_uri(tmp_path, monkeypatch):
+def test_uri_stays_a_uri(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """TFDS looks for and prepares the dataset under the URI; the file system below is a fake."""
-    paths = []
+    paths: list[str] = []
     monkeypatch.chdir(tmp_path)
 
-    def builder(name, data_dir):
+    def builder(name: str, data_dir: str) -> None:
         paths.append(data_dir)
         raise OSError("no network")
 
@@ -253,7 +278,7 @@ def test_uri_stays_a_uri(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_directory_of_an_interrupted_copy_is_refused(prepare):
+def test_directory_of_an_interrupted_copy_is_refused(prepare: Prepare) -> None:
     data_dir = prepare("tiny_plain")
     for file in (data_dir / "tiny_plain" / "1.0.0").iterdir():
         file.unlink()
@@ -272,19 +297,23 @@ def test_directory_of_an_interrupted_copy_is_refused(prepare):
         ("tiny_plain:one", "'tiny_plain:one' is not a name of a TFDS dataset"),
     ],
 )
-def test_unknown_names_are_refused_with_near_ones(prepare, name, message):
+def test_unknown_names_are_refused_with_near_ones(
+    prepare: Prepare, name: str, message: str
+) -> None:
     data_dir = str(prepare("tiny_plain"))
     with pytest.raises(ValueError, match=message):
         prepared.load(name, data_dir)
 
 
-def test_version_of_a_dataset_without_code_is_refused_with_the_prepared_ones(prepare):
+def test_version_of_a_dataset_without_code_is_refused_with_the_prepared_ones(
+    prepare: Prepare,
+) -> None:
     directory = prepare("tiny_plain") / "tiny_plain"
     directory.rename(directory.with_name("codeless"))
     with pytest.raises(ValueError, match=r"'codeless:3.0.0' is not prepared: .*codeless has 1.0.0"):
         prepared.load("codeless:3.0.0", str(directory.parent))
 
 
-def test_module_that_cannot_be_imported_is_refused():
+def test_module_that_cannot_be_imported_is_refused() -> None:
     with pytest.raises(ValueError, match=r"builder_module 'no.such.module' cannot be imported"):
         prepared.load("tiny_plain", builder_module="no.such.module")

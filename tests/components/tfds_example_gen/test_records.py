@@ -3,9 +3,12 @@
 import math
 import pathlib
 import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 
 from components.tfds_example_gen import records
@@ -13,8 +16,10 @@ from components.tfds_example_gen.records import ExampleReader, RecordRange
 
 TFRECORD, ARRAY_RECORD = records.READABLE_FORMATS
 
+Store = Callable[..., tuple[ExampleReader, RecordRange]]
 
-def example(text=("good",), label=(1,), **others):
+
+def example(text: Sequence[str] = ("good",), label: Sequence[int] = (1,), **others: float) -> bytes:
     """Serializes a record of the features 'says' and 'stars', and further ones."""
     features = {
         "says": tf.train.Feature(bytes_list=tf.train.BytesList(value=[t.encode() for t in text])),
@@ -28,10 +33,12 @@ def example(text=("good",), label=(1,), **others):
 
 
 @pytest.fixture
-def stored(tmp_path):
+def stored(tmp_path: pathlib.Path) -> Store:
     """Returns a function that stores records, and returns a reader and their range."""
 
-    def store(*serialized, file_format=TFRECORD, verbatim=False):
+    def store(
+        *serialized: bytes, file_format: tfds.core.FileFormat = TFRECORD, verbatim: bool = False
+    ) -> tuple[ExampleReader, RecordRange]:
         path = str(tmp_path / "records")
         if file_format is TFRECORD:
             with tf.io.TFRecordWriter(path) as writer:
@@ -48,7 +55,7 @@ def stored(tmp_path):
     return store
 
 
-def parsed(serialized):
+def parsed(serialized: bytes) -> dict[str, list[bytes | int]]:
     found = tf.train.Example.FromString(serialized)
     return {
         name: list(feature.bytes_list.value or feature.int64_list.value)
@@ -57,7 +64,7 @@ def parsed(serialized):
 
 
 @pytest.mark.parametrize("length", [1, 1999, 2000, 2001, 25000, 10**6])
-def test_ranges_are_divided_without_gap_or_overlap(length):
+def test_ranges_are_divided_without_gap_or_overlap(length: int) -> None:
     parts = records.divide([RecordRange("a", 3, 3 + length), RecordRange("b", 0, 5)])
     assert all(part.start < part.stop for part in parts)
     in_a = [index for part in parts[:-1] for index in range(part.start, part.stop)]
@@ -67,7 +74,9 @@ def test_ranges_are_divided_without_gap_or_overlap(length):
 
 
 @pytest.mark.parametrize("file_format", records.READABLE_FORMATS)
-def test_examples_are_the_text_and_the_label_alone(stored, file_format):
+def test_examples_are_the_text_and_the_label_alone(
+    stored: Store, file_format: tfds.core.FileFormat
+) -> None:
     reader, part = stored(
         example(["ä"], [0], weight=2.0), example([""], [7]), file_format=file_format
     )
@@ -77,21 +86,23 @@ def test_examples_are_the_text_and_the_label_alone(stored, file_format):
     ]
 
 
-def test_a_record_may_be_handed_on_as_it_is(stored):
+def test_a_record_may_be_handed_on_as_it_is(stored: Store) -> None:
     serialized = [example(weight=1.0), example(["bad"], [0])]
     reader, part = stored(*serialized, verbatim=True)
     assert list(reader.read(part)) == serialized
 
 
 @pytest.mark.parametrize("file_format", records.READABLE_FORMATS)
-def test_a_range_is_a_part_of_a_file(stored, file_format):
+def test_a_range_is_a_part_of_a_file(stored: Store, file_format: tfds.core.FileFormat) -> None:
     serialized = [example([f"text {number}"], [number]) for number in range(9)]
     reader, part = stored(*serialized, file_format=file_format, verbatim=True)
     assert list(reader.read(part._replace(start=2, stop=7))) == serialized[2:7]
 
 
 @pytest.mark.parametrize("file_format", records.READABLE_FORMATS)
-def test_a_range_may_be_longer_than_a_batch(stored, monkeypatch, file_format):
+def test_a_range_may_be_longer_than_a_batch(
+    stored: Store, monkeypatch: pytest.MonkeyPatch, file_format: tfds.core.FileFormat
+) -> None:
     serialized = [example([f"text {number}"], [number]) for number in range(9)]
     reader, part = stored(*serialized, file_format=file_format, verbatim=True)
     digest = reader.digest([part])
@@ -100,7 +111,7 @@ def test_a_range_may_be_longer_than_a_batch(stored, monkeypatch, file_format):
     assert reader.digest([part]) == digest
 
 
-def test_file_that_ends_too_early_is_refused(stored):
+def test_file_that_ends_too_early_is_refused(stored: Store) -> None:
     reader, part = stored(example(), example(), example())
     with pytest.raises(ValueError, match=r"records ends after 3 records.*promises at least 20"):
         list(reader.read(part._replace(start=1, stop=20)))
@@ -114,7 +125,9 @@ def test_file_that_ends_too_early_is_refused(stored):
     [lambda it: it[:30] + b"damage" + it[36:], lambda it: it[:-30]],
     ids=["overwritten", "truncated"],
 )
-def test_a_damaged_file_is_named(stored, verbatim, damage):
+def test_a_damaged_file_is_named(
+    stored: Store, verbatim: bool, damage: Callable[[bytes], bytes]
+) -> None:
     reader, part = stored(*[example()] * 100, verbatim=verbatim)
     path = pathlib.Path(part.file)
     path.write_bytes(damage(path.read_bytes()))
@@ -123,7 +136,7 @@ def test_a_damaged_file_is_named(stored, verbatim, damage):
             call()
 
 
-def test_a_record_that_is_no_example_is_named(stored):
+def test_a_record_that_is_no_example_is_named(stored: Store) -> None:
     reader, part = stored(example(), b"no example")
     with pytest.raises(
         ValueError, match=rf"^{part.file}, record 1, is damaged: it is no tf.Example"
@@ -142,8 +155,8 @@ def test_a_record_that_is_no_example_is_named(stored):
     ],
 )
 def test_a_record_without_one_text_and_label_is_refused_with_its_place(
-    stored, monkeypatch, broken, message
-):
+    stored: Store, monkeypatch: pytest.MonkeyPatch, broken: dict[str, Any], message: str
+) -> None:
     monkeypatch.setattr(records, "_BATCH", 1)
     reader, part = stored(example(), example(), example(**broken))
     part = part._replace(start=1)
@@ -152,8 +165,8 @@ def test_a_record_without_one_text_and_label_is_refused_with_its_place(
             call()
 
 
-def test_digest_is_of_texts_and_labels_in_their_order(stored):
-    def digest(*serialized):
+def test_digest_is_of_texts_and_labels_in_their_order(stored: Store) -> None:
+    def digest(*serialized: bytes) -> str:
         reader, part = stored(*serialized)
         return reader.digest([part])
 
@@ -170,17 +183,17 @@ def test_digest_is_of_texts_and_labels_in_their_order(stored):
     assert len(set(others)) == len(others)
 
 
-def test_digest_does_not_depend_on_where_ranges_begin(stored):
+def test_digest_does_not_depend_on_where_ranges_begin(stored: Store) -> None:
     reader, part = stored(*(example([f"text {number}"], [number]) for number in range(9)))
     parts = [part._replace(stop=4), part._replace(start=4)]
     assert reader.digest(parts) == reader.digest([part])
 
 
-def test_a_file_is_compressed_and_gets_its_name_when_it_is_complete(tmp_path):
+def test_a_file_is_compressed_and_gets_its_name_when_it_is_complete(tmp_path: pathlib.Path) -> None:
     path, temporary = tmp_path / "done", tmp_path / "unfinished"
     path.write_text("an older file")
 
-    def examples():
+    def examples() -> Iterator[bytes]:
         for number in range(9):
             assert path.read_text() == "an older file"
             assert temporary.exists()
@@ -194,8 +207,8 @@ def test_a_file_is_compressed_and_gets_its_name_when_it_is_complete(tmp_path):
     assert written == [b"%d" % number * 1000 for number in range(9)]
 
 
-def test_a_file_that_cannot_be_completed_never_gets_its_name(tmp_path):
-    def examples():
+def test_a_file_that_cannot_be_completed_never_gets_its_name(tmp_path: pathlib.Path) -> None:
+    def examples() -> Iterator[bytes]:
         yield b"one"
         raise RuntimeError("broken")
 

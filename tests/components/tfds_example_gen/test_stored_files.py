@@ -3,6 +3,7 @@
 import collections
 import os
 import pathlib
+from typing import Any
 
 import pytest
 import tensorflow_datasets as tfds
@@ -14,25 +15,27 @@ from components.tfds_example_gen.files import TextFiles
 
 
 @pytest.fixture
-def csv_file(tmp_path):
+def csv_file(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Returns a file of 30 rows and three classes, sorted by class."""
     path = tmp_path / "reviews.csv"
     rows = [f'{"abc"[n % 3]},"text, {n}\n""quoted"" 漢字"' for n in range(30)]
     path.write_text("\n".join(["stars,review", *sorted(rows), ""]))
     return path
 
 
-def store(path, data_dir, label="stars"):
+def store(path: pathlib.Path, data_dir: pathlib.Path, label: str = "stars") -> str:
     return stored_files.store(
         TextFiles({"data": str(path)}, Columns("review", label)), str(data_dir)
     )
 
 
 def test_tfds_shuffles_in_less_memory_than_by_itself_while_it_stores(
-    csv_file, tmp_path, monkeypatch
-):
-    write, bounds = tfds.dataset_builders.store_as_tfds_dataset, []
+    csv_file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = tfds.dataset_builders.store_as_tfds_dataset
+    bounds: list[int] = []
 
-    def noted(**arguments):
+    def noted(**arguments: Any) -> tfds.core.DatasetBuilder:
         bounds.append(shuffle.MAX_MEM_BUFFER_SIZE)
         return write(**arguments)
 
@@ -43,7 +46,9 @@ def test_tfds_shuffles_in_less_memory_than_by_itself_while_it_stores(
     assert shuffle.MAX_MEM_BUFFER_SIZE == before > 2**27
 
 
-def test_rows_are_examples_with_sorted_class_names_in_another_order(csv_file, tmp_path):
+def test_rows_are_examples_with_sorted_class_names_in_another_order(
+    csv_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     name = store(csv_file, tmp_path / "tfds")
     resolved = dataset.resolve(name, {"x": "data"}, "text", "label", str(tmp_path / "tfds"))
     assert resolved.name == name
@@ -57,8 +62,8 @@ def test_rows_are_examples_with_sorted_class_names_in_another_order(csv_file, tm
     assert labels != sorted(labels)
 
 
-def test_the_same_content_is_stored_once(csv_file, tmp_path):
-    def made():
+def test_the_same_content_is_stored_once(csv_file: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    def made() -> dict[pathlib.Path, int]:
         return {path: path.stat().st_mtime_ns for path in (tmp_path / "tfds").rglob("*.tfrecord*")}
 
     name = store(csv_file, tmp_path / "tfds")
@@ -71,13 +76,17 @@ def test_the_same_content_is_stored_once(csv_file, tmp_path):
     assert made().keys() > before.keys()
 
 
-def test_the_dataset_names_its_files_and_their_digests(csv_file, tmp_path):
+def test_the_dataset_names_its_files_and_their_digests(
+    csv_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     name = store(csv_file, tmp_path / "tfds")
     description = tfds.builder(name, data_dir=tmp_path / "tfds").info.description
     assert f"{csv_file} sha256:" in description
 
 
-def test_nothing_is_stored_of_files_that_are_refused(csv_file, tmp_path):
+def test_nothing_is_stored_of_files_that_are_refused(
+    csv_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     with pytest.raises(FileError, match="expected one column 'star'"):
         store(csv_file, tmp_path / "tfds", label="star")
     with csv_file.open("a") as file:
