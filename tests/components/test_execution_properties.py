@@ -17,7 +17,7 @@ class _Options:
     verbose: bool = False
 
 
-def test_every_field_is_a_property_of_a_type_that_ml_metadata_keeps():
+def test_every_field_is_a_property_of_a_type_that_ml_metadata_keeps() -> None:
     options = _Options(size=4, rate=0.25, name="b", words=("x", "y z"), seed=7, verbose=True)
 
     properties = execution_properties.to_properties(options)
@@ -39,7 +39,7 @@ def test_every_field_is_a_property_of_a_type_that_ml_metadata_keeps():
         _Options(size=4, rate=1e-9, name="b", words=("x", "ü"), seed=7, verbose=True),
     ],
 )
-def test_options_survive_the_way_through_properties(options):
+def test_options_survive_the_way_through_properties(options: _Options) -> None:
     properties = execution_properties.to_properties(options)
 
     kept = execution_properties.from_properties(_Options, {**properties, "other": "property"})
@@ -47,7 +47,7 @@ def test_options_survive_the_way_through_properties(options):
     assert kept == options
 
 
-def test_the_spec_has_a_parameter_of_the_fitting_type_for_each_field():
+def test_the_spec_has_a_parameter_of_the_fitting_type_for_each_field() -> None:
     parameters = execution_properties.parameters(_Options)
 
     assert {name: parameter.type for name, parameter in parameters.items()} == {
@@ -60,7 +60,7 @@ def test_the_spec_has_a_parameter_of_the_fitting_type_for_each_field():
     }
 
 
-def test_properties_are_validated_like_options():
+def test_properties_are_validated_like_options() -> None:
     properties = execution_properties.to_properties(_Options())
 
     with pytest.raises(ValueError, match="name"):

@@ -15,7 +15,8 @@ ROWS = [(f"a review, number {number}", "good" if number % 3 else "bad") for numb
 
 
 @pytest.fixture(autouse=True)
-def directory(tmp_path, monkeypatch):
+def directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """Makes an empty directory the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -26,12 +27,16 @@ def configured(*files: str) -> Dataset:
     return load({"PIPELINE_CONFIG": str(written)}).dataset
 
 
-def csv_of(header: str, rows=ROWS, delimiter=",", quote='"') -> str:
+def csv_of(
+    header: str, rows: list[tuple[str, str]] = ROWS, delimiter: str = ",", quote: str = '"'
+) -> str:
     lines = [f"{label}{delimiter}{quote}{text}{quote}" for text, label in rows]
     return "\n".join([*([header] if header else []), *lines, ""])
 
 
-def test_a_csv_file_is_split_and_its_columns_are_found(directory, capsys):
+def test_a_csv_file_is_split_and_its_columns_are_found(
+    directory: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pathlib.Path("My Reviews.csv").write_text(csv_of("verdict,says"))
     dataset = configured("My Reviews.csv")
     assert dataset.files == {"data": str(directory / "My Reviews.csv")}
@@ -71,7 +76,7 @@ def test_a_csv_file_is_split_and_its_columns_are_found(directory, capsys):
         ),
     ],
 )
-def test_the_form_of_a_file_is_found(name, content, options):
+def test_the_form_of_a_file_is_found(name: str, content: bytes, options: dict[str, object]) -> None:
     pathlib.Path(name).write_bytes(content)
     dataset = configured(name)
     found = {key: getattr(dataset, key) for key in options}
@@ -79,7 +84,7 @@ def test_the_form_of_a_file_is_found(name, content, options):
     assert dataset.text_feature in ("text", " text", "column_2")
 
 
-def test_the_bound_is_above_the_share_of_the_most_frequent_class():
+def test_the_bound_is_above_the_share_of_the_most_frequent_class() -> None:
     rows = [(f"text {number}", "good" if number else "bad") for number in range(100)]
     pathlib.Path("a.csv").write_text(csv_of("label,text", rows))
     configured("a.csv")
@@ -89,7 +94,7 @@ def test_the_bound_is_above_the_share_of_the_most_frequent_class():
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
-def test_fields_in_objects_are_found(name):
+def test_fields_in_objects_are_found(name: str) -> None:
     records = [
         {"user": {"country": "df"[number % 2]}, "review": {"text": text, "label": label}}
         for number, (text, label) in enumerate(ROWS)
@@ -102,13 +107,13 @@ def test_fields_in_objects_are_found(name):
     assert (dataset.text_feature, dataset.label_feature) == ("review/text", "review/label")
 
 
-def test_parquet_is_read(directory):
+def test_parquet_is_read(directory: pathlib.Path) -> None:
     texts, labels = zip(*ROWS, strict=True)
     parquet.write_table(pyarrow.table({"label": labels, "text": texts}), "a.parquet")
     assert configured("a.parquet").text_feature == "text"
 
 
-def test_a_file_to_train_on_and_one_to_evaluate_on():
+def test_a_file_to_train_on_and_one_to_evaluate_on() -> None:
     for name in ("train.csv", "test.csv"):
         pathlib.Path(name).write_text(csv_of("label,text"))
     dataset = configured("train.csv", "test.csv")
@@ -119,7 +124,7 @@ def test_a_file_to_train_on_and_one_to_evaluate_on():
     assert (dataset.train, dataset.eval) == ("train", "eval")
 
 
-def test_directories_of_splits_and_classes():
+def test_directories_of_splits_and_classes() -> None:
     for split in ("train", "test"):
         for label in ("neg", "pos"):
             for number in range(2):
@@ -131,13 +136,13 @@ def test_directories_of_splits_and_classes():
     assert dataset.text_feature is None
 
 
-def test_a_file_sorted_by_a_label_and_a_column_that_never_varies():
+def test_a_file_sorted_by_a_label_and_a_column_that_never_varies() -> None:
     rows = [f"web,{label},text of {number}" for label in "01" for number in range(100_000)]
     pathlib.Path("a.csv").write_text("\n".join(["source,label,review", *rows, ""]))
     assert configured("a.csv").label_feature == "label"
 
 
-def test_nothing_is_overwritten():
+def test_nothing_is_overwritten() -> None:
     pathlib.Path("a.csv").write_text(csv_of("label,text"))
     pathlib.Path("a.yaml").write_text("mine")
     with pytest.raises(SystemExit, match=r"a\.yaml exists"):
@@ -155,7 +160,9 @@ def test_nothing_is_overwritten():
         ("label,text\n" + "x,a text\ny,b text\n" * 9 + "z\n", r"a\.csv: .*Row #20"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_and_nothing_written(content, message):
+def test_a_file_that_cannot_be_used_is_refused_and_nothing_written(
+    content: str, message: str
+) -> None:
     pathlib.Path("a.csv").write_text(content)
     with pytest.raises(SystemExit, match=message):
         main(["init", "a.csv"])
@@ -163,11 +170,11 @@ def test_a_file_that_cannot_be_used_is_refused_and_nothing_written(content, mess
 
 
 @pytest.mark.parametrize("files", [[], ["--help"], ["a", "b", "c"]])
-def test_one_or_two_files_are_expected(files):
+def test_one_or_two_files_are_expected(files: list[str]) -> None:
     with pytest.raises(SystemExit, match="Usage"):
         main(["init", *files])
 
 
-def test_a_missing_file_is_named():
+def test_a_missing_file_is_named() -> None:
     with pytest.raises(SystemExit, match=r"no\.csv"):
         main(["init", "no.csv"])

@@ -31,13 +31,13 @@ def flink(version: str) -> Iterator[str]:
     """Answers as the REST interface of Flink does when it is asked for its version."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             found = self.path == "/v1/config"
             self.send_response(200 if found else 404)
             self.end_headers()
             self.wfile.write(json.dumps({"flink-version": version}).encode() if found else b"")
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("localhost", 0), Handler) as server:

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from unittest import mock
 
 import pydantic
@@ -15,7 +16,8 @@ JOB = Job([], "", [], "text", TrainingOptions(), "", "")
 
 
 @pytest.fixture
-def process():
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """Starts a child, and sends it a job that must fail."""
     with subprocess.Popen(
         [sys.executable, "-m", child.__name__],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -32,7 +34,8 @@ def process():
 
 
 @pytest.mark.slow
-def test_a_child_tells_its_failure_and_waits_to_be_killed(process):
+def test_a_child_tells_its_failure_and_waits_to_be_killed(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdout
     told = json.loads(process.stdout.readline())
     assert told == {"error": mock.ANY, "victim": False}
     assert told["error"]
@@ -40,7 +43,8 @@ def test_a_child_tells_its_failure_and_waits_to_be_killed(process):
         process.wait(1)
 
 
-def test_a_child_ends_with_its_parent(process):
+def test_a_child_ends_with_its_parent(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin and process.stdout
     process.stdin.close()
     assert process.wait(30) == 1
     assert process.stdout.read() == b""

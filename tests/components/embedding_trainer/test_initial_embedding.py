@@ -1,5 +1,6 @@
 import pathlib
 import tempfile
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -87,7 +88,7 @@ def test_the_trainer_starts_from_it(two_classes: str, tmp_path: pathlib.Path) ->
 def test_the_penalty_holds_the_embedding_at_its_start(two_classes: str) -> None:
     examples = harness.read(two_classes)
 
-    def moved(**options) -> float:
+    def moved(**options: Any) -> float:
         model = build_model(100, 16, 16, 2)
         start = model.get_weights()[0]
         chosen = TrainingOptions(epochs=2, learning_rate=0.02, batch_size=16, **options)

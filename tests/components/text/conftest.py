@@ -32,8 +32,11 @@ class Transformed(NamedTuple):
         return tf.RaggedTensor.from_sparse(features[TOKEN_IDS]).to_list()
 
 
+Transform = Callable[..., Transformed]
+
+
 @pytest.fixture
-def transform(tmp_path: pathlib.Path) -> Callable[..., Transformed]:
+def transform(tmp_path: pathlib.Path) -> Transform:
     """Returns a function that transforms texts with a `custom_config`."""
 
     def run(texts: Any, spec: Any = None, labels: Any = None, **custom_config: Any) -> Transformed:

@@ -41,7 +41,7 @@ with tempfile.TemporaryDirectory() as directory:
 
 
 @pytest.mark.slow
-def test_names_need_no_tensorflow_and_words_no_tensorflow_text():
+def test_names_need_no_tensorflow_and_words_no_tensorflow_text() -> None:
     command = [sys.executable, "-c", _SCRIPT]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -49,6 +49,6 @@ def test_names_need_no_tensorflow_and_words_no_tensorflow_text():
     assert result.stdout.splitlines()[-1] == "[2, 3]"
 
 
-def test_the_package_offers_no_other_names():
+def test_the_package_offers_no_other_names() -> None:
     with pytest.raises(AttributeError, match="no attribute 'preprocess'"):
         components.text.preprocess  # noqa: B018

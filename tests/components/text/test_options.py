@@ -20,12 +20,14 @@ from components.text.options import PreprocessingOptions, VocabularyOptions
         ({"label_feature": 1}, "label_feature\n.*valid string"),
     ],
 )
-def test_a_custom_config_that_cannot_be_used_is_refused(custom_config, message):
+def test_a_custom_config_that_cannot_be_used_is_refused(
+    custom_config: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         PreprocessingOptions.from_custom_config(custom_config)
 
 
-def test_a_custom_config_gives_the_fields_and_may_hold_a_digest_of_the_code():
+def test_a_custom_config_gives_the_fields_and_may_hold_a_digest_of_the_code() -> None:
     custom_config = {"tokenizer": "subwords", "top_k": 1, "skip_top": 0, "text_feature": "review"}
 
     options = PreprocessingOptions.from_custom_config({**custom_config, "code_digest": "12ab"})
@@ -40,7 +42,7 @@ def test_a_custom_config_gives_the_fields_and_may_hold_a_digest_of_the_code():
     )
 
 
-def test_the_defaults():
+def test_the_defaults() -> None:
     assert dataclasses.asdict(PreprocessingOptions.from_custom_config({})) == {
         "tokenizer": "words",
         "top_k": 10_000,
@@ -53,11 +55,11 @@ def test_the_defaults():
         PreprocessingOptions().top_k = 2  # type: ignore[misc]
 
 
-def test_a_configuration_embeds_the_options_of_the_vocabulary_alone():
+def test_a_configuration_embeds_the_options_of_the_vocabulary_alone() -> None:
     with pytest.raises(ValueError, match="text_feature"):
         VocabularyOptions(text_feature="review")  # type: ignore[call-arg]
 
 
-def test_a_misspelled_option_is_refused():
+def test_a_misspelled_option_is_refused() -> None:
     with pytest.raises(ValueError, match="tokeniser"):
         PreprocessingOptions(tokeniser="words")  # type: ignore[call-arg]

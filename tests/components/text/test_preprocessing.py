@@ -1,4 +1,6 @@
 import functools
+import pathlib
+from collections.abc import Callable
 
 import pytest
 import tensorflow as tf
@@ -7,11 +9,10 @@ import tensorflow_transform.beam as tft_beam
 
 from components.text.features import LABEL, TEXT, TOKEN_IDS
 from components.text.preprocessing import preprocessing_fn
+from tests.components.text.conftest import DENSE, Transform
 
-from .conftest import DENSE
 
-
-def test_texts_become_ids_and_labels_pass(transform):
+def test_texts_become_ids_and_labels_pass(transform: Transform) -> None:
     # a 3 times, b twice, then c and d once, in reverse order.
     ids, labels, _ = transform(["a b c", "", "A B. a d"], labels=[0, 1, 0])
 
@@ -19,7 +20,7 @@ def test_texts_become_ids_and_labels_pass(transform):
     assert labels == [0, 1, 0]
 
 
-def test_serving_gives_the_ids_of_training(transform):
+def test_serving_gives_the_ids_of_training(transform: Transform) -> None:
     texts = ["It's <br /> GOOD", "naïve, not good", "", "don't &amp; can't", "好看", "good good"]
 
     transformed = transform(texts, skip_top=1, code_digest="ignored")
@@ -28,7 +29,7 @@ def test_serving_gives_the_ids_of_training(transform):
     assert transformed.ids[-1] == []  # "good" is skipped.
 
 
-def test_skipped_tokens_are_removed_before_the_vocabulary_is_cut(transform):
+def test_skipped_tokens_are_removed_before_the_vocabulary_is_cut(transform: Transform) -> None:
     texts = ["the the the of of a a b", "the"]
 
     transformed = transform(texts, skip_top=2, top_k=1)
@@ -43,7 +44,9 @@ def test_skipped_tokens_are_removed_before_the_vocabulary_is_cut(transform):
     [lambda dtype: tf.io.FixedLenFeature([1], dtype), tf.io.VarLenFeature],
     ids=["batch-by-one", "sparse"],
 )
-def test_forms_of_inferred_schemas(transform, feature):
+def test_forms_of_inferred_schemas(
+    transform: Transform, feature: Callable[[tf.DType], object]
+) -> None:
     spec = {TEXT: feature(tf.string), LABEL: feature(tf.int64)}
 
     ids, labels, _ = transform([["b a"], ["a"]], labels=[[1], [0]], spec=spec)
@@ -52,7 +55,7 @@ def test_forms_of_inferred_schemas(transform, feature):
 
 
 @pytest.mark.slow
-def test_other_features_are_named_in_the_custom_config(tmp_path):
+def test_other_features_are_named_in_the_custom_config(tmp_path: pathlib.Path) -> None:
     spec = {
         "review": tf.io.FixedLenFeature([], tf.string),
         "stars": tf.io.FixedLenFeature([], tf.int64),
@@ -86,8 +89,8 @@ def test_other_features_are_named_in_the_custom_config(tmp_path):
     ],
 )
 def test_features_that_cannot_be_used_are_refused_when_the_graph_is_traced(
-    features, custom_config, message
-):
+    features: dict[str, tf.DType], custom_config: dict[str, str], message: str
+) -> None:
     types = {"label": tf.int64, **features}
 
     with tf.Graph().as_default(), pytest.raises(ValueError, match=message):
@@ -98,14 +101,16 @@ def test_features_that_cannot_be_used_are_refused_when_the_graph_is_traced(
 
 
 @pytest.mark.parametrize("values", [[], [0, 1]])
-def test_a_label_with_no_or_several_values_is_refused(transform, values):
+def test_a_label_with_no_or_several_values_is_refused(
+    transform: Transform, values: list[int]
+) -> None:
     spec = {**DENSE, LABEL: tf.io.VarLenFeature(tf.int64)}
 
     with pytest.raises(Exception, match="label must have exactly one value in every example"):
         transform(["a", "b"], labels=[[1], values], spec=spec)
 
 
-def test_a_text_of_several_values_is_refused(transform):
+def test_a_text_of_several_values_is_refused(transform: Transform) -> None:
     spec = {**DENSE, TEXT: tf.io.FixedLenFeature([2], tf.string)}
 
     with pytest.raises(ValueError, match=r"'text' has the shape \(None, 2\); expected one value"):

@@ -5,6 +5,7 @@ import tensorflow as tf
 from components.text.features import FIRST_TOKEN_ID, input_dim
 from components.text.tokenizers import split_words
 from components.text.vocabulary import MAX_TOKEN_BYTES, read_token_counts, read_vocabulary
+from tests.components.text.conftest import Transform
 
 
 @pytest.mark.parametrize(
@@ -41,13 +42,13 @@ from components.text.vocabulary import MAX_TOKEN_BYTES, read_token_counts, read_
         (b"bad \xff\xfe bytes", ["bad", "bytes"]),
     ],
 )
-def test_words(raw, words):
+def test_words(raw: str | bytes, words: list[str]) -> None:
     (row,) = split_words(tf.constant([raw])).to_list()
 
     assert [word.decode() for word in row] == words
 
 
-def test_subwords_split_unseen_words(transform):
+def test_subwords_split_unseen_words(transform: Transform) -> None:
     stems, endings = ("walk", "talk", "jump", "look", "cook"), ("ed", "ing", "er", "s")
     words = [stem + ending for stem in stems for ending in endings if stem + ending != "cooking"]
     too_long = "x" * (MAX_TOKEN_BYTES + 1)  # No pieces are learned from it.
@@ -70,6 +71,6 @@ def test_subwords_split_unseen_words(transform):
     assert transformed.serve(["and 漢"]) == [[1, len(vocabulary) + 1]]
 
 
-def test_subwords_of_no_words_are_refused(transform):
+def test_subwords_of_no_words_are_refused(transform: Transform) -> None:
     with pytest.raises(Exception, match="no word to learn subwords from"):
         transform(["", "..."], tokenizer="subwords")

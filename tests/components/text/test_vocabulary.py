@@ -1,5 +1,6 @@
 import collections
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,16 +10,19 @@ import tensorflow_transform.beam as tft_beam
 
 from components.text.features import SKIPPED_TOKENS, TOKEN_COUNTS, VOCABULARY
 from components.text.vocabulary import read_served_vocabulary, read_token_counts, read_vocabulary
+from tests.components.text.conftest import Transform
 
 
-def test_tokens_come_by_falling_frequency_and_equal_ones_in_reverse_order(transform):
+def test_tokens_come_by_falling_frequency_and_equal_ones_in_reverse_order(
+    transform: Transform,
+) -> None:
     output = transform(["a b c", "", "A B. a d"]).output
 
     assert read_vocabulary(output) == ["a", "b", "d", "c"]
     assert output.vocabulary_size_by_name(VOCABULARY) == 4
 
 
-def test_rare_tokens_are_left_out(transform):
+def test_rare_tokens_are_left_out(transform: Transform) -> None:
     transformed = transform(["a a a b b c"], frequency_threshold=2)
 
     assert read_vocabulary(transformed.output) == ["a", "b"]
@@ -26,7 +30,9 @@ def test_rare_tokens_are_left_out(transform):
 
 
 @pytest.mark.parametrize("tokenizer", ["words", "subwords"])
-def test_a_token_of_a_million_characters_is_out_of_vocabulary(transform, tokenizer):
+def test_a_token_of_a_million_characters_is_out_of_vocabulary(
+    transform: Transform, tokenizer: str
+) -> None:
     transformed = transform(["a a b", "x" * 1_000_000, "c" * 1000], tokenizer=tokenizer)
 
     vocabulary = read_vocabulary(transformed.output)
@@ -36,7 +42,9 @@ def test_a_token_of_a_million_characters_is_out_of_vocabulary(transform, tokeniz
         assert vocabulary == ["a", "c" * 1000, "b"]
 
 
-def test_the_files_are_those_of_tft_vocabulary(transform, tmp_path):
+def test_the_files_are_those_of_tft_vocabulary(
+    transform: Transform, tmp_path: pathlib.Path
+) -> None:
     texts = ["a b c", "", "A B. c d " * 3, "the the the the the", "tw two 2 e\u0301 漢"] * 2
 
     output = transform(texts, skip_top=1, frequency_threshold=4, top_k=3).output
@@ -49,7 +57,7 @@ def test_the_files_are_those_of_tft_vocabulary(transform, tmp_path):
         assert output.vocabulary_by_name(name) == oracle.vocabulary_by_name(name)[keep]
 
 
-def test_token_counts_are_those_of_the_vocabulary(transform):
+def test_token_counts_are_those_of_the_vocabulary(transform: Transform) -> None:
     # As many b as c: order and the cut between them must be those of the vocabulary.
     texts = ["a b c", "", "A B. c d " * 3, "the the the the the"] * 2
 
@@ -62,7 +70,7 @@ def test_token_counts_are_those_of_the_vocabulary(transform):
     assert counts.dtype == np.int64
 
 
-def test_token_counts_of_many_batches_are_exact(transform):
+def test_token_counts_of_many_batches_are_exact(transform: Transform) -> None:
     words = [f"w{i}" for i in range(300)]
     texts = [" ".join(words[: i % 300 + 1]) for i in range(0, 6000, 7)]
 
@@ -75,7 +83,7 @@ def test_token_counts_of_many_batches_are_exact(transform):
 
 
 @pytest.mark.slow
-def test_token_counts_of_tokens_with_spaces(tmp_path):
+def test_token_counts_of_tokens_with_spaces(tmp_path: pathlib.Path) -> None:
     words = ["New York", " ", "7 x", "7 x", "new "]
 
     output = _transform_words(tmp_path, words, (VOCABULARY, False), (TOKEN_COUNTS, True))
@@ -87,14 +95,15 @@ def test_token_counts_of_tokens_with_spaces(tmp_path):
 
 
 @pytest.mark.slow
-def test_somebody_elses_transform_has_no_token_counts(tmp_path):
+def test_somebody_elses_transform_has_no_token_counts(tmp_path: pathlib.Path) -> None:
     assert read_token_counts(_transform_words(tmp_path, ["a"], (VOCABULARY, False))) is None
 
 
-def test_token_counts_of_another_vocabulary_are_refused(transform):
+def test_token_counts_of_another_vocabulary_are_refused(transform: Transform) -> None:
     output = transform(["a a b"]).output
-    path = pathlib.Path(output.vocabulary_file_by_name(TOKEN_COUNTS))
-    path.write_text("2 b\n1 a\n")
+    path = output.vocabulary_file_by_name(TOKEN_COUNTS)
+    assert path is not None
+    pathlib.Path(path).write_text("2 b\n1 a\n")
 
     with pytest.raises(ValueError, match=r"token_counts counts 2 tokens that differ from the 2"):
         read_token_counts(output)
@@ -104,18 +113,20 @@ def test_token_counts_of_another_vocabulary_are_refused(transform):
     ("texts", "custom_config"),
     [(["", "..."], {}), (["a b"], {"frequency_threshold": 2}), (["a b"], {"skip_top": 2})],
 )
-def test_an_empty_vocabulary_is_refused_when_read(transform, texts, custom_config):
+def test_an_empty_vocabulary_is_refused_when_read(
+    transform: Transform, texts: list[str], custom_config: dict[str, int]
+) -> None:
     output = transform(texts, **custom_config).output
 
     with pytest.raises(ValueError, match="/vocabulary: the vocabulary is empty; expected at least"):
         read_vocabulary(output)
 
 
-def test_a_model_without_a_vocabulary_has_none_to_read(tmp_path):
+def test_a_model_without_a_vocabulary_has_none_to_read(tmp_path: pathlib.Path) -> None:
     assert read_served_vocabulary(str(tmp_path)) is None
 
 
-def test_a_served_vocabulary_is_read_line_by_line(tmp_path):
+def test_a_served_vocabulary_is_read_line_by_line(tmp_path: pathlib.Path) -> None:
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "vocabulary").write_bytes("the\nété\n".encode())
     (tmp_path / "assets" / "pieces").write_bytes(b"##s\n")
@@ -124,10 +135,12 @@ def test_a_served_vocabulary_is_read_line_by_line(tmp_path):
     assert read_served_vocabulary(str(tmp_path), "pieces") == [b"##s"]
 
 
-def _transform_words(directory, words, *vocabularies):
+def _transform_words(
+    directory: pathlib.Path, words: Sequence[str], *vocabularies: tuple[str, bool]
+) -> tft.TFTransformOutput:
     """Writes the Transform of somebody else, with (name, store_frequency) vocabularies."""
 
-    def preprocessing_fn(inputs):
+    def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, store_frequency in vocabularies:
             tft.vocabulary(inputs["x"], vocab_filename=name, store_frequency=store_frequency)
         return inputs

@@ -1,5 +1,7 @@
 import collections
 import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from components.vectors import cooccurrence
 from components.vectors.cooccurrence import (
     WINDOW,
+    Cooccurrences,
+    Texts,
     cooccurrence_vectors,
     count_cooccurrences,
 )
@@ -21,13 +25,13 @@ Corpus = list[list[int]]
 corpora = st.lists(st.lists(st.integers(1, UNKNOWN), max_size=12), max_size=6)
 
 
-def batches(corpus: Corpus, size: int = 2):
+def batches(corpus: Corpus, size: int = 2) -> Iterator[Texts]:
     for start in range(0, len(corpus), size):
         some = corpus[start : start + size]
         yield np.array([*itertools.chain(*some)], np.int64), np.array([*map(len, some)], np.int64)
 
 
-def count(corpus: Corpus, rows: int = ROWS, **options):
+def count(corpus: Corpus, rows: int = ROWS, **options: Any) -> Cooccurrences:
     return count_cooccurrences(batches(corpus), rows, ignored=(PADDING, rows - 1), **options)
 
 
@@ -38,7 +42,7 @@ def topics(seed: int = 0, texts: int = 400) -> Corpus:
 
 
 @given(corpora)
-def test_counts_weighted_pairs_within_the_window_of_a_text(corpus):
+def test_counts_weighted_pairs_within_the_window_of_a_text(corpus: Corpus) -> None:
     counts = count(corpus)
 
     pairs: collections.Counter[tuple[int, int]] = collections.Counter()
@@ -53,7 +57,9 @@ def test_counts_weighted_pairs_within_the_window_of_a_text(corpus):
 
 
 @pytest.mark.parametrize("bootstrap", [False, True])
-def test_neither_order_nor_batches_nor_blocks_matter(monkeypatch, bootstrap):
+def test_neither_order_nor_batches_nor_blocks_matter(
+    monkeypatch: pytest.MonkeyPatch, bootstrap: bool
+) -> None:
     corpus = topics()
     vectors = cooccurrence_vectors(count(corpus, 42, bootstrap=bootstrap), 8)
     monkeypatch.setattr(cooccurrence, "_BLOCK_TOKENS", 300)
@@ -63,7 +69,7 @@ def test_neither_order_nor_batches_nor_blocks_matter(monkeypatch, bootstrap):
     assert np.array_equal(vectors, again)
 
 
-def test_a_bootstrap_draws_whole_texts_with_replacement():
+def test_a_bootstrap_draws_whole_texts_with_replacement() -> None:
     corpus = [[number, number + 1] for number in range(1, 2001)]
 
     drawn = count(corpus, 2003, bootstrap=True)
@@ -76,7 +82,7 @@ def test_a_bootstrap_draws_whole_texts_with_replacement():
     assert np.isclose((times > 1).sum() / len(corpus), 0.26, atol=0.04)
 
 
-def test_words_of_a_topic_are_neighbors():
+def test_words_of_a_topic_are_neighbors() -> None:
     vectors = cooccurrence_vectors(count(topics(), 42), 8)
     words = [b"%d" % row for row in range(1, 41)]
 
@@ -86,7 +92,7 @@ def test_words_of_a_topic_are_neighbors():
     assert all(int(word) > 20 for word in near[10:])
 
 
-def test_a_word_that_is_everywhere_joins_no_topic():
+def test_a_word_that_is_everywhere_joins_no_topic() -> None:
     corpus = [[41, *text, 41] for text in topics()]
     words = [b"%d" % row for row in range(1, 42)]
 
@@ -96,7 +102,7 @@ def test_a_word_that_is_everywhere_joins_no_topic():
     assert b"41" not in near
 
 
-def test_subsampling_shows_topics_between_repetitions_of_a_frequent_word():
+def test_subsampling_shows_topics_between_repetitions_of_a_frequent_word() -> None:
     corpus = [
         [first, 41, 41, 41, second]
         for topic in (range(1, 21), range(21, 41))
@@ -111,7 +117,7 @@ def test_subsampling_shows_topics_between_repetitions_of_a_frequent_word():
     assert all(int(word) > 20 for word in near[10:])
 
 
-def test_a_frequent_word_has_a_shorter_vector():
+def test_a_frequent_word_has_a_shorter_vector() -> None:
     chance = np.random.default_rng(1)
     corpus = [[41 if w == 1 and chance.random() < 0.1 else w for w in text] for text in topics()]
 
@@ -121,7 +127,7 @@ def test_a_frequent_word_has_a_shorter_vector():
     assert lengths[41] > 3 * lengths[1]
 
 
-def test_vectors_are_scaled_and_only_words_have_one():
+def test_vectors_are_scaled_and_only_words_have_one() -> None:
     vectors = cooccurrence_vectors(count(topics(), 42), 8)
 
     assert vectors.dtype == np.float32
@@ -130,7 +136,7 @@ def test_vectors_are_scaled_and_only_words_have_one():
     assert np.isclose((vectors[1:41] ** 2).mean(), 1)
 
 
-def test_drops_the_rarest_pairs_of_many(monkeypatch):
+def test_drops_the_rarest_pairs_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cooccurrence, "_BLOCK_TOKENS", 100)
     corpus = [[1, 2, *text[:4]] for text in topics()]
 
@@ -145,7 +151,7 @@ def test_drops_the_rarest_pairs_of_many(monkeypatch):
     [[], [[]], [[1]], [[1, 1, 1]], [[1, 2]], [[1], [2]], [[UNKNOWN, UNKNOWN]]],
     ids=str,
 )
-def test_degenerate_corpora_give_finite_vectors(corpus):
+def test_degenerate_corpora_give_finite_vectors(corpus: Corpus) -> None:
     vectors = cooccurrence_vectors(count(corpus), 16)
 
     assert vectors.shape == (ROWS, 16)

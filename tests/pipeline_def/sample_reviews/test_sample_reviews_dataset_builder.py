@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ from sklearn.linear_model import LogisticRegression
 
 from pipeline_def.sample_reviews.sample_reviews_dataset_builder import write_review
 
+Splits = dict[str, tuple[list[str], list[int]]]
+
 
 @pytest.fixture(scope="module")
-def splits(tmp_path_factory):
+def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
     """Texts and labels of each split, as TFDS prepares and reads them."""
     builder = tfds.builder("sample_reviews:1.0.0", data_dir=tmp_path_factory.mktemp("tfds"))
     builder.download_and_prepare()
@@ -27,7 +30,7 @@ def splits(tmp_path_factory):
     return splits
 
 
-def test_a_seed_gives_the_same_review_on_any_machine():
+def test_a_seed_gives_the_same_review_on_any_machine() -> None:
     digest = hashlib.sha256()
     for number in range(100):
         digest.update(write_review(f"train {number}", number % 2).encode())
@@ -35,7 +38,7 @@ def test_a_seed_gives_the_same_review_on_any_machine():
     assert digest.hexdigest()[:16] == "0211f5f5abfad7f3"
 
 
-def test_splits_are_balanced_and_differ(splits):
+def test_splits_are_balanced_and_differ(splits: Splits) -> None:
     assert {name: len(texts) for name, (texts, _) in splits.items()} == {
         "train": 3000,
         "test": 1000,
@@ -45,14 +48,14 @@ def test_splits_are_balanced_and_differ(splits):
     assert len(train & test) < 20  # Only very short reviews coincide.
 
 
-def test_bag_of_words_finds_the_opinion_but_not_always(splits):
+def test_bag_of_words_finds_the_opinion_but_not_always(splits: Splits) -> None:
     vectorizer = CountVectorizer()
     train, test = splits["train"], splits["test"]
     model = LogisticRegression(C=0.1).fit(vectorizer.fit_transform(train[0]), train[1])
     assert 0.8 < model.score(vectorizer.transform(test[0]), test[1]) < 0.97
 
 
-def test_texts_are_like_reviews(splits):
+def test_texts_are_like_reviews(splits: Splits) -> None:
     texts, _ = splits["train"]
     lengths = [len(text.split()) for text in texts]
     assert min(lengths) < 10
@@ -67,10 +70,12 @@ def test_texts_are_like_reviews(splits):
 
 
 @pytest.mark.parametrize("name", ["sample_reviews", "imdb_reviews"])
-def test_curated_schema_takes_reviews_and_refuses_other_labels(name, splits, pytestconfig):
+def test_curated_schema_takes_reviews_and_refuses_other_labels(
+    name: str, splits: Splits, pytestconfig: pytest.Config
+) -> None:
     schema = tfdv.load_schema_text(str(pytestconfig.rootpath / "schemas" / f"{name}.pbtxt"))
 
-    def anomalies(texts, labels):
+    def anomalies(texts: Sequence[str | None], labels: list[int]) -> set[str]:
         frame = pd.DataFrame({"text": texts, "label": labels})
         statistics = tfdv.generate_statistics_from_dataframe(frame)
         return set(tfdv.validate_statistics(statistics, schema).anomaly_info)
