@@ -1,11 +1,15 @@
-"""Measures a child process, including its own children."""
+"""Measures a process with its children.
+
+``python -m benchmarks.process ARGUMENTS`` stands between the measuring and the measured process,
+because Linux counts the memory of a process that starts another as the other's, until its exec.
+"""
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 
@@ -19,8 +23,7 @@ class Cost:
     Attributes:
         seconds: Elapsed time.
         cpu_seconds: CPU time of the process and its children, user and system.
-        peak_mb: Peak resident memory of the largest of these processes, in MB. It is at least that
-            of the parent, because Linux counts a forked process before its exec.
+        peak_mb: Peak resident memory of the largest of these processes, in MB.
         output: Standard output and error.
     """
 
@@ -48,19 +51,40 @@ def run(arguments: Sequence[str], **variables: str) -> Cost:
     Raises:
         RuntimeError: The process failed; the message ends with its last output.
     """
-    command = [sys.executable, "-W", "ignore", *arguments]
-    with tempfile.TemporaryFile("w+") as printed:
-        start = time.monotonic()
-        process = subprocess.Popen(
-            command, stdout=printed, stderr=subprocess.STDOUT, env={**os.environ, **variables}
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        printed.seek(0)
-        output = printed.read()
-    if process.returncode:
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.process", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **variables},
+        text=True,
+    )
+    if ran.returncode:
         raise RuntimeError(
-            f"{' '.join(arguments)} ended with {process.returncode}:\n{output[-3000:]}"
+            f"{' '.join(arguments)} ended with {ran.returncode}:\n{ran.stdout[-3000:]}"
         )
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+    output, _, cost = ran.stdout.rstrip().rpartition("\n")
+    return Cost(**json.loads(cost), output=output)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs Python, and prints a JSON line of its time and memory below its output.
+
+    Args:
+        arguments: Arguments of the interpreter.
+
+    Raises:
+        SystemExit: The process failed.
+    """
+    start = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-W", "ignore", *arguments])
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - start
+    if status:
+        sys.exit(os.waitstatus_to_exitcode(status))
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    peak_mb = usage.ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak_mb}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -125,6 +125,12 @@ def test_a_child_process_costs_what_its_children_cost() -> None:
     assert cost.steps == {"Transform": 12.5}
 
 
+def test_the_memory_of_the_measuring_process_does_not_count() -> None:
+    held = bytearray(400_000_000)
+    assert process.run(["-c", "pass"]).peak_mb < 100
+    del held
+
+
 def test_a_child_process_that_fails_says_why() -> None:
     with pytest.raises(RuntimeError, match="no such luck"):
         process.run(["-c", "raise SystemExit('no such luck')"])
