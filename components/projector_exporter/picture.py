@@ -242,15 +242,15 @@ def _name_points(
     named: int,
 ) -> None:
     """Writes each word at the first free place around its point, if there is one."""
+    written: list[int] = []
     # Ten candidates for each label, as many find no free place.
     for point in order[: 10 * named]:
-        if not named:
+        if len(written) == named:
             break
-        x, y = positions[point]
-        dot = Bbox([axes.transData.transform((x, y))] * 2).padded(_DOT_PIXELS)
+        dot = Bbox([axes.transData.transform(positions[point])] * 2).padded(_DOT_PIXELS)
         if not labels.can_show(words[point]) or not labels.is_free(dot):
             continue
         if labels.write(words[point], positions[point], _AROUND, size=9.5):
             labels.taken.append(dot)
-            axes.scatter(x, y, s=26, color=point_colors[point], edgecolors=_INK, lw=0.7)
-            named -= 1
+            written.append(point)
+    axes.scatter(*positions[written].T, s=26, c=point_colors[written], edgecolors=_INK, lw=0.7)

@@ -50,7 +50,7 @@ def draw(
     values_name: str = "norm",
     diverging: bool = False,
     vectors: np.ndarray | None = None,
-    **changed: Any,
+    named: int = 8,
 ) -> bytes:
     columns = {"token": [x.encode() if isinstance(x, str) else x for x in labels]}
     coloring = Coloring(values_name, values, diverging)
@@ -59,7 +59,7 @@ def draw(
     points = Points(name, vectors, columns, coloring)
     regions = find_regions(positions[:, :2], vectors)
     placed = Layout(layout, positions, np.arange(len(positions)))
-    return draw_picture(points, placed, regions, **changed)
+    return draw_picture(points, placed, regions, named)
 
 
 @functools.cache
@@ -77,7 +77,7 @@ def test_points_without_a_position_are_left_out() -> None:
     points = Points("embedding", np.zeros((300, 3)), columns, Coloring("norm", NUMBERS))
     regions = find_regions(POSITIONS[rows], points.vectors[rows])
 
-    picture = draw_picture(points, Layout("t-SNE", POSITIONS[rows], rows), regions)
+    picture = draw_picture(points, Layout("t-SNE", POSITIONS[rows], rows), regions, named=8)
 
     assert picture == draw(POSITIONS[rows], LABELS[1::2], NUMBERS[rows])
 
@@ -184,6 +184,15 @@ def test_each_point_has_the_color_of_its_own_category() -> None:
     for found, color in zip((first, second), PALETTES["light"]["categories"], strict=False):
         solid = np.array(PIL.ImageColor.getrgb(color))
         np.testing.assert_allclose(found, 255 - 0.75 * (255 - solid), atol=2)
+
+
+def test_a_named_point_is_a_disc_of_its_own_color() -> None:
+    first, second, _, fourth = quarters(pixels(draw(CORNERS, list("abcd"), list("xyxy"))))
+    x, y = (PIL.ImageColor.getrgb(color) for color in PALETTES["light"]["categories"][:2])
+    for quarter, own, other in ((first, x, y), (second, y, x), (fourth, y, x)):
+        # Discs cover the points below, which let some white through.
+        assert (quarter == own).all(axis=2).sum() > 50
+        assert not (quarter == other).all(axis=2).any()
 
 
 def test_regions_are_named_in_their_middle_by_their_most_typical_words() -> None:
