@@ -37,7 +37,7 @@ run: $(environment) ## Run the pipeline of PIPELINE_CONFIG.
 test: $(environment) ## Run the tests, or those of TESTS="…".
 	@$(pytest) -m "$(ordinary)" $(TESTS)
 
-quick: $(environment) ## Run the tests without pipelines, browsers and processes: two minutes.
+quick: $(environment) ## Run the tests without pipelines, browsers and hosts: a minute and a half.
 	@$(pytest) -m "$(ordinary) and not slow and not browser and not docker" $(TESTS)
 
 test-long: $(environment) ## Run the tests that fill a disk or the memory, or start processes that import TFX.

@@ -1,3 +1,4 @@
+import gc
 import os
 import re
 import signal
@@ -109,6 +110,11 @@ def _turn(item: pytest.Item) -> int:
         return 0
     is_long = item.get_closest_marker("slow") or item.get_closest_marker("browser")
     return 1 if is_long else _LAST
+
+
+def pytest_collection_finish() -> None:
+    # A collection of garbage in a test then skips what is imported, and takes a second less.
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

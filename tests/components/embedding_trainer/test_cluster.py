@@ -30,6 +30,7 @@ from components.embedding_trainer.options import TrainingOptions
 from . import acting_child
 
 pytestmark = [
+    pytest.mark.slow,
     # A process that hangs, as after most faults here, does not stop the other tests.
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),

@@ -4,8 +4,6 @@ import html
 import pathlib
 import re
 
-import nbclient
-import nbformat
 import numpy as np
 import pytest
 
@@ -32,6 +30,9 @@ InteractiveContext().show(channel)
 
 @pytest.mark.long
 def test_a_notebook_shows_the_map(tmp_path: pathlib.Path) -> None:
+    import nbclient  # Not above: it takes two seconds, of each process that runs other tests.
+    import nbformat
+
     words = word_points([b"good", b"bad", b"<b>"], np.eye(3, dtype=np.float32))
     export_points(str(tmp_path / "mine"), [words], ExportOptions(layouts=("pca",)))
     cells = [cell.replace("URI", repr(str(tmp_path))) for cell in CELLS]

@@ -16,6 +16,8 @@ from components.tfds_example_gen.file_formats import Columns
 from components.tfds_example_gen.files import TextFiles
 from tests.components.tfds_example_gen.conftest import Prepare
 
+pytestmark = pytest.mark.slow
+
 
 def execute(
     component: TfdsExampleGen, directory: pathlib.Path
