@@ -1,4 +1,4 @@
-"""Runs the configured pipeline, or says where its outputs are.
+"""Runs the configured pipeline, prints where its projection is, or writes a configuration.
 
 ::
 
@@ -23,8 +23,8 @@ def run(engine: str) -> None:
         engine: The TFX engine of this machine: 'beam' or 'local'.
 
     Raises:
-        SystemExit: With a message if the configuration cannot be used or there is no standard
-            output, with code 1 if a step failed.
+        SystemExit: The configuration cannot be used, standard output is closed, or a step failed;
+            with a message and exit code 1.
     """
     if sys.stdout is None:
         sys.exit("Standard output is closed. Redirect it to a file, or to /dev/null.")
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
         arguments: 'run', 'projection', or 'init' and its arguments.
 
     Raises:
-        SystemExit: The command is unknown or failed; see `run`.
+        SystemExit: The command is unknown or fails, or there is no projection yet.
     """
     if arguments == ["run"]:
         run("beam")
@@ -68,9 +68,9 @@ def _newest_projection(config: PipelineConfig) -> str:
     runs = "*/artifacts/ProjectorExporter/projection/*/*"
     # The exporter writes the event file last.
     written = config.root.parent.glob(f"{runs}/events.out.tfevents.*")
-    # A copy that a person made, such as '7.copy', has no execution's number for its name.
+    # TFX names a directory by its execution id; others, such as '7.copy', are copies by hand.
     found = [path for path in written if path.parts[-3].isdecimal()]
-    # ML Metadata numbers a pipeline's executions, and a clock may have been set back.
+    # Within a pipeline the highest id is the newest, even if the clock has been set back.
     newest = {path.parents[5]: path for path in sorted(found, key=lambda it: int(it.parts[-3]))}
     latest = max(newest.values(), key=lambda path: path.stat().st_mtime, default=None)
     if latest is None:

@@ -1,8 +1,8 @@
 """Starts Beam workers on this host for a runner elsewhere.
 
-``python -m pipeline_def.beam_worker`` serves Beam's external worker pool on port 50000, or on the
-port that follows. It stands beside each TaskManager of a Flink cluster, or on each host of another
-portable runner, in the environment of this project. Workers execute what the runner sends: serve
+``python -m pipeline_def.beam_worker [PORT]`` serves Beam's external worker pool, by default on port
+50000. Run it in this project's environment on the host of each TaskManager of a Flink cluster, or
+on each host of another portable runner. Workers execute the code that a runner sends: use it in
 trusted networks only.
 """
 
@@ -28,15 +28,23 @@ PORT = 50000
 class WorkerPool(BeamFnExternalWorkerPoolServicer):
     """Beam's external worker pool, for workers that already have all code installed.
 
-    Beam's own pool starts a program that downloads packages, and never reads what it prints, so
-    that a worker hangs after 200 kB (apache/beam#24357). It does not notice when a worker dies
-    either, and neither does Python's job server: the job would wait forever.
+    Beam's own pool starts workers through a program that downloads packages, and never reads its
+    output: a worker hangs after printing 200 kB (apache/beam#24357). Neither that pool nor Python's
+    job server notices when a worker dies, so the job would wait forever.
     """
 
     def StartWorker(  # noqa: N802 (Beam's name)
         self, start_worker_request: beam_fn_api_pb2.StartWorkerRequest, unused_context: object
     ) -> beam_fn_api_pb2.StartWorkerResponse:
-        """Starts a worker process, as the runner asks for it."""
+        """Starts a worker process and does not wait for its end.
+
+        Args:
+            start_worker_request: The runner's request, with the addresses of its services.
+            unused_context: The context of the gRPC call.
+
+        Returns:
+            A response, which has an `error` if the worker could not be started.
+        """
         request = start_worker_request
         try:
             info = _provision_info(request)
@@ -85,14 +93,14 @@ def _worker_environment(
 
 
 def _watch(worker: subprocess.Popen, info: beam_provision_api_pb2.ProvisionInfo) -> None:
-    """Cancels the job of a worker that dies, if the job's server can be asked."""
+    """Waits for a worker's end, and cancels its job if it failed and the job server is known."""
     code = worker.wait()
     if code == 0:
         return
     print(f"The worker {worker.pid} ended with exit code {code}.", file=sys.stderr, flush=True)
     options = json_format.MessageToDict(info.pipeline_options)
     endpoint = options.get("beam:option:job_endpoint:v1")
-    if not endpoint:  # Such as Flink, which sees by itself what became of a worker.
+    if not endpoint:  # Flink, for example, notices a dead worker itself.
         return
     with grpc.insecure_channel(endpoint) as channel:
         jobs = beam_job_api_pb2_grpc.JobServiceStub(channel)
@@ -111,6 +119,9 @@ def main(arguments: list[str]) -> None:
 
     Args:
         arguments: The port; none for `PORT`.
+
+    Raises:
+        SystemExit: There is more than one argument, or it is no number.
     """
     if len(arguments) > 1 or not all(word.isdigit() for word in arguments):
         sys.exit("Usage: python -m pipeline_def.beam_worker [PORT]")

@@ -2,8 +2,8 @@
 
 A configuration is a YAML file: the one that the environment variable ``PIPELINE_CONFIG`` names, or
 ``pipeline_def/configs/sample.yaml``. A variable ``PIPELINE__SECTION__FIELD`` overrides one value,
-as in ``PIPELINE__TRAINING__EPOCHS=5``; its value is YAML, but a text without quotes is taken as it
-is. Names that are not in capitals keep their case:
+as in ``PIPELINE__TRAINING__EPOCHS=5``. Its value is parsed as YAML; text without quotes is taken
+literally. Names that are not in capitals keep their case:
 ``PIPELINE__KUBEFLOW__STEPS__EmbeddingTrainer__CPU=4``. Relative paths are relative to the working
 directory. Nothing here imports TensorFlow or TFX, so that a fault is reported at once.
 """
@@ -47,7 +47,7 @@ AbsolutePath = Annotated[str, Field(min_length=1), pydantic.AfterValidator(_make
 
 
 class ConfigError(ValueError):
-    """A configuration cannot be used; the message has a line for each fault."""
+    """Is raised for a configuration that cannot be used; the message has a line for each fault."""
 
 
 class _Section(pydantic.BaseModel):
@@ -67,13 +67,14 @@ class Dataset(_Section):
     train: str = "train"
     """TFDS split expression of the examples to train on, such as ``train[:90%]``."""
     eval: str = "test"
-    """TFDS split expression of the examples that Evaluator judges the model on."""
+    """TFDS split expression of the examples that Evaluator judges the model on. The default is
+    ``eval`` if `files` has that split."""
     text_feature: str | None = None
-    """Feature, or column, with the text; ``None``: the first of the dataset's supervised keys; of
+    """Feature or column with the text; ``None``: the first of the dataset's supervised keys or, for
     files, ``text``."""
     label_feature: str | None = None
-    """Feature, or column, with the label; ``None``: the second of the dataset's supervised keys; of
-    files, ``label``."""
+    """Feature or column with the label; ``None``: the second of the dataset's supervised keys or,
+    for files, ``label``."""
     encoding: str = "utf8"
     """Encoding of the files."""
     delimiter: Character | None = None
@@ -85,7 +86,7 @@ class Dataset(_Section):
     data_dir: str | None = None
     """TFDS data directory; ``None``: ``TFDS_DATA_DIR``, or TFDS's own default."""
     builder_module: str | None = None
-    """Module, dotted, that registers the builder of a dataset that TFDS does not have."""
+    """Dotted name of a module that registers the builder of a dataset that TFDS does not have."""
     allow_overlap: bool = False
     """Whether `train` and `eval` may share examples."""
     schema_file: LocalPath | None = None
@@ -125,7 +126,8 @@ class Beam(_Section):
     """``local``: Beam's DirectRunner on this machine. ``portable``: the runner behind
     ``--job_endpoint``. ``flink``: the Flink session cluster ``--flink_master``."""
     direct_running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
-    """Of the DirectRunner."""
+    """How the DirectRunner and its workers communicate: in memory, or through gRPC with a thread or
+    a process for each worker."""
     direct_num_workers: NonNegativeInt = 0
     """Number of the DirectRunner's parallel workers; 0: one for each core."""
     pipeline_args: Annotated[list[str], Field(max_length=20)] = []
@@ -155,11 +157,11 @@ class Database(_Section):
 
 
 class PipelineConfig(_Section):
-    """All that `create_pipeline` is configured by."""
+    """The configuration of `create_pipeline`."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=100)]
     """Name of the pipeline: lower-case letters, digits and, inside, hyphens. Kubeflow Pipelines
-    takes 128 characters, with the time that is added to the name of each version and run."""
+    allows 128 characters for the name of a version or run, which is this name and the time."""
     output_dir: LocalPath = "output"
     """Directory of the outputs of all pipelines, one subdirectory for each pipeline's name."""
     publish_dir: AbsolutePath | None = None
@@ -242,7 +244,7 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> None:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ConfigError(f"{variable}: {text!r} is not YAML: {error}") from error
-        # A text as it is: YAML would end a path at ' #', where a file's comment begins.
+        # Text without quotes is taken literally: YAML would cut a path at ' #', as at a comment.
         is_plain = isinstance(value, str) and text.lstrip()[0] not in "'\""
         section[field] = text.strip() if is_plain else value
 

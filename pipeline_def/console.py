@@ -36,8 +36,8 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        # Unbuffered, so that a process that ends at once has logged all, and a full disk does not
-        # make closing fail.
+        # Unbuffered, so that a process that is killed has written its whole log, and closing the
+        # file does not fail on a full disk.
         open(log, "wb", buffering=0) as raw,
         io.TextIOWrapper(raw, encoding="utf-8", write_through=True) as file,
         _Terminal(os.dup(1), "w") as stdout,
@@ -56,7 +56,7 @@ def quiet(log: pathlib.Path) -> Iterator[TextIO]:
 
 
 class _Terminal(io.FileIO):
-    """Loses what cannot be written: a pipe without a reader does not end a run, which has a log."""
+    """Ignores failed writes, so that a pipe without a reader does not end a run."""
 
     def write(self, content: Any) -> int:
         with contextlib.suppress(OSError):
@@ -184,14 +184,14 @@ def step_line(step: str, state: str, seconds: float | None = None, made: str = "
 
 
 def own_message(error: BaseException) -> str:
-    """Returns the type and message of an error, without stack.
+    """Returns the type and message of an error, without its stack trace.
 
     Args:
-        error: As a TFX runner raises it. The message of a Beam error holds the text of the whole
-            traceback in the worker; then the last error in that is meant.
+        error: What a TFX runner raised. If its message holds a traceback of a Beam worker, the last
+            error of that traceback is returned.
     """
     message = str(error).strip()
-    if _FULL_DISK.search(message):  # What a library makes of it may be a line of SQL.
+    if _FULL_DISK.search(message):  # A library may report it as a failed SQL statement.
         return "The disk is full. Make room and run again."
     _, traceback, stack = message.rpartition("Traceback (most recent call last):\n")
     if not traceback:

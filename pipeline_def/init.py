@@ -30,7 +30,7 @@ _EVAL_NAMES = ("eval", "test", "valid", "validation", "dev", "val")
 _ENCODINGS = ("utf8", "utf16", "cp1252")
 _SAMPLED_ROWS = 100_000
 _SAMPLED_BYTES = 2**22
-# A header has no longer names.
+# A first row with a longer value, in characters, is no header.
 _LONGEST_NAME = 60
 
 
@@ -145,7 +145,7 @@ def _sample(path: pathlib.Path) -> _Table:
 
 
 def _sample_csv(text: str, usual: str, options: dict[str, Any]) -> _Table:
-    """Reads rows with the delimiter and the quotes that give most of them the same width."""
+    """Reads rows with the delimiter and quotes by which most rows have equally many values."""
 
     def rows(delimiter: str, quote_char: str) -> list[list[str]]:
         reader = csv.reader(
@@ -161,7 +161,7 @@ def _sample_csv(text: str, usual: str, options: dict[str, Any]) -> _Table:
         return count / widths.total() if width > 1 else 0, quoted
 
     dialects = [(d, q) for d in dict.fromkeys((usual, ",", ";", "\t", "|")) for q in ('"', "'")]
-    delimiter, quote_char = max(dialects, key=fitness)  # Of equal ones the first, the usual one.
+    delimiter, quote_char = max(dialects, key=fitness)  # The first of equal ones: the usual one.
     table = rows(delimiter, quote_char)
     if delimiter != usual:
         options = {**options, "delimiter": delimiter}
@@ -215,7 +215,7 @@ def _text_and_label(path: pathlib.Path, rows: Mapping[str, list[str]]) -> tuple[
         )
 
     def likeliness(name: str) -> tuple[bool, bool, int]:
-        # The first rows of a sorted file may have one label, but so has a column that never varies.
+        # A constant column is hardly a label, unless these are the first rows of a sorted file.
         usual = name.split("/")[-1].strip().lower() in _USUAL_LABELS
         return usual, classes[name] > 1, -classes[name]
 
@@ -223,7 +223,7 @@ def _text_and_label(path: pathlib.Path, rows: Mapping[str, list[str]]) -> tuple[
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Returns the values of each field, those in objects by names such as 'review/text'."""
+    """Returns the values of each field; a nested field has a name such as 'review/text'."""
     flat = [dict(file_formats.flat(row)) for row in rows]
     names = dict.fromkeys(itertools.chain.from_iterable(flat))
     return {name: _texts([row.get(name) for row in flat]) for name in names}
@@ -243,7 +243,7 @@ def _is_number(text: str) -> bool:
 
 def _write(name: str, dataset: Mapping[str, Any], majority: float) -> str:
     content = {"name": name, "dataset": dict(dataset)}
-    minimum = round(majority + (1 - majority) / 4, 4)  # Of 99:1, 0.99 would be no bound.
+    minimum = round(majority + (1 - majority) / 4, 4)  # `majority` itself would refuse nothing.
     return (
         f"{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}\n"
         f"evaluation:\n"

@@ -1,4 +1,4 @@
-"""What Ctrl-C does, and the SIGTERM of make, of a scheduler or of a container's end."""
+"""Handles Ctrl-C, and the SIGTERM that make, a scheduler or a stopping container sends."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ _MESSAGE = b"\nInterrupted. The next run takes the finished steps from the cache
 def ends_process() -> Iterator[None]:
     """Lets SIGINT and SIGTERM end the process at once during a ``with`` block, with one line.
 
-    The exit code is 128 and the signal's number, as of a shell. An exception in the main thread, as
-    Python raises for Ctrl-C, would end one thread of many, and TFX's runners would first wait for
-    the others and might start another step.
+    The exit code is 128 plus the signal's number, as in a shell. Python's KeyboardInterrupt would
+    only end the main thread: TFX's runners would wait for the other threads and might start another
+    step.
     """
     terminal = os.dup(1)  # During a run, descriptor 1 is the log.
 

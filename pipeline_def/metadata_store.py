@@ -1,4 +1,4 @@
-"""The ML Metadata store of a pipeline."""
+"""Chooses and checks the ML Metadata store of a pipeline."""
 
 import contextlib
 import os
@@ -52,15 +52,15 @@ def connection_config(config: PipelineConfig) -> ConnectionConfig:
 
 
 def require_usable(config: PipelineConfig, connection: ConnectionConfig) -> None:
-    """Connects to the store once, before a run needs it, and refuses one that does not fit.
+    """Connects to the store once, before the first step, and refuses one that cannot be used.
 
-    Artifacts on disk of a pipeline that the store has never seen are refused, too. TFX numbers
-    output directories by executions: with an empty store it begins with 1 again and writes into
-    directories of an earlier store's executions, beside what these hold.
+    A store that does not know the pipeline is refused if there are artifacts of it on disk. TFX
+    names output directories by execution id: with an empty store it would start at 1 again and mix
+    new outputs with old files.
 
     Args:
         config: The pipeline's configuration.
-        connection: Its store, of `connection_config`.
+        connection: What `connection_config` returned.
 
     Raises:
         ConfigError: The store cannot be used, or it has no run of the pipeline and there are

@@ -1,4 +1,4 @@
-"""A pipeline's own directory, which one run at a time writes to."""
+"""Reserves a pipeline's directory for one run at a time."""
 
 import contextlib
 import datetime
@@ -18,17 +18,17 @@ _OF_PATTERNS = set("*?[\\")
 
 @contextlib.contextmanager
 def claimed(root: pathlib.Path) -> Iterator[None]:
-    """Makes a pipeline's directory and keeps it from other runs during a ``with`` block.
+    """Creates a pipeline's directory and locks it against other runs during a ``with`` block.
 
-    Temporary files of the block are made in the directory, and removed at its end; those of a run
-    that was killed are removed at the start of the next one.
+    Temporary files go into the directory and are removed at the end of the block; those of a killed
+    run are removed at the start of the next one.
 
     Args:
         root: The directory, absolute; it may be missing.
 
     Raises:
-        ConfigError: The directory cannot be written to, another run writes to it, or its name would
-            be taken for a pattern.
+        ConfigError: The directory cannot be written to, another run writes to it, or TFX would take
+            its path for a pattern of names.
     """
     if set(str(root)) & _OF_PATTERNS:
         raise ConfigError(

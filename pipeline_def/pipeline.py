@@ -34,13 +34,13 @@ TRAIN, EVAL = "train", "eval"
 
 @dataclasses.dataclass(frozen=True)
 class DeploymentTarget:
-    """What differs between the places where the pipeline runs.
+    """Describes the place where the pipeline runs.
 
     Attributes:
         pipeline_root: Directory or URI of the artifacts; empty for the orchestrator's default.
         serving_dir: Directory or URI that blessed models are pushed to; None for no Pusher.
-        baseline: Returns the node whose output `model` the trained model, its argument, is
-            compared with; None for no comparison.
+        baseline: Takes the channel of the trained model. Returns a node whose output `model` is the
+            model to compare it with, or None for no comparison.
         metadata: The ML Metadata store; None for the orchestrator's own.
         beam_pipeline_args: Arguments of Beam, or placeholders for them.
     """
@@ -63,6 +63,10 @@ def create_pipeline(
 
     Returns:
         A pipeline for any TFX runner.
+
+    Raises:
+        ValueError: A component refuses its arguments, or the environment variable with the
+            database's password is not set.
     """
     target = target or _this_machine(config)
 
@@ -84,8 +88,8 @@ def create_pipeline(
     # Describes the examples of each split. `stats_options` can leave features out, or sample.
     statistics_gen = tfx.components.StatisticsGen(
         examples=examples,
-        # Exact numbers of distinct values keep every text in memory: 7,061 MB and 92 s for 800,000
-        # reviews instead of 788 MB and 30 s.
+        # Estimates the numbers of distinct values. Exact ones keep every text in memory: 7,061 MB
+        # and 92 s for 800,000 reviews instead of 788 MB and 30 s.
         stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
     )
     statistics = statistics_gen.outputs["statistics"]
@@ -104,8 +108,8 @@ def create_pipeline(
         examples=examples,
         schema=schema,
         preprocessing_fn="components.text.preprocessing_fn",
-        # Only the trainer reads transformed examples: the model transforms the others itself, as
-        # it does in serving.
+        # Only the trainer reads transformed examples: in evaluation, as in serving, the model
+        # transforms the raw ones itself.
         splits_config=tfx.proto.SplitsConfig(analyze=[TRAIN], transform=[TRAIN]),
         custom_config={
             **dataclasses.asdict(config.vocabulary),
@@ -124,8 +128,8 @@ def create_pipeline(
     )
     model = trainer.outputs["model"]
 
-    # Finds the model to compare with: on this machine the latest blessed one. A deployment target
-    # decides, and may import a fixed one.
+    # Finds the model to compare with. The deployment target chooses it: on this machine the latest
+    # blessed one, on a cluster a fixed one.
     baseline = target.baseline(model)
     baseline_model = baseline.outputs["model"] if baseline else None
 
@@ -140,7 +144,7 @@ def create_pipeline(
     )
     evaluator.exec_properties["code_digest"] = source_digest("components.evaluation")
 
-    # Copies a blessed model to where TensorFlow Serving finds it. A target decides where that is.
+    # Copies a blessed model to the deployment target's directory for TensorFlow Serving, if any.
     pusher = target.serving_dir and Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
@@ -208,7 +212,7 @@ def _schema_gen(dataset: Dataset, statistics: tfx.types.BaseChannel) -> BaseNode
     if dataset.schema_file is None:
         return tfx.components.SchemaGen(statistics=statistics)
     schema_gen = tfx.components.ImportSchemaGen(schema_file=dataset.schema_file)
-    # TFX's cache knows the path alone, so that an edited schema would not be imported again.
+    # TFX's cache sees only the path, so without a digest an edited schema would not be imported.
     digest = hashlib.sha256(pathlib.Path(dataset.schema_file).read_bytes()).hexdigest()
     schema_gen.exec_properties["schema_digest"] = digest
     return schema_gen

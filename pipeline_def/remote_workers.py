@@ -34,11 +34,11 @@ _BEAM_STEPS = (
 def require_workers(config: PipelineConfig) -> None:
     """Refuses a remote Beam runner that cannot run the pipeline of a configuration.
 
-    A small job has each worker tell its versions, write under the output directory, and look for
-    the data directory.
+    A small job lets the workers report their versions, write under the output directory, and look
+    for the data directory.
 
     Args:
-        config: The configuration; with the runner 'local' nothing is checked.
+        config: The configuration; nothing is checked if its runner is 'local'.
 
     Raises:
         ConfigError: The runner does not answer, or its workers have other code or versions, or do
@@ -100,7 +100,7 @@ def _require_flink(options: Any) -> None:
 
 
 def _look_around(config: PipelineConfig, options: PipelineOptions) -> dict[str, dict[str, str]]:
-    """Returns what the workers say of themselves, by host."""
+    """Returns the versions that the workers report, by host."""
     data_dir = prepared.data_root(config.dataset.data_dir)
     found_here = str(data_dir) if data_dir.exists() else None
     directory = config.root / ".workers"
@@ -132,18 +132,18 @@ def _look_around(config: PipelineConfig, options: PipelineOptions) -> dict[str, 
 
 
 def look_around(number: int, directory: str, data_dir: str | None) -> int:
-    """Writes a worker's description of itself under its host's name, and reads the data directory.
+    """Checks that the data directory exists, and writes this worker's versions to a file.
 
     Args:
-        number: Number of the element.
-        directory: Where to write; it exists if the worker shares it.
-        data_dir: A directory that must exist; None for none.
+        number: The element of the Beam job.
+        directory: Where to write the file, which has the host's name.
+        data_dir: The directory that must exist; None for none.
 
     Returns:
         `number`.
 
     Raises:
-        OSError: A directory cannot be used.
+        OSError: `data_dir` is missing, or `directory` cannot be written to.
     """
     host = socket.gethostname()
     if data_dir and not tf.io.gfile.exists(data_dir):

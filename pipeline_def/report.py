@@ -48,15 +48,14 @@ def describe(artifacts: Iterable[Artifact]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """How good a model is on the eval split, in [0, 1].
+    """Metrics of a model on the eval split, in [0, 1].
 
     Attributes:
-        accuracy: Share of the examples that it gets right.
+        accuracy: Share of the examples that the model gets right.
         balanced_accuracy: Mean of the recalls.
         recalls: Share of the examples of each class that it gets right, by the class's number.
         majority: Number of the most frequent class.
-        majority_share: Share of the examples that are of this class, which is the accuracy of
-            naming it every time.
+        majority_share: Share of the examples of that class: the accuracy of always naming it.
     """
 
     accuracy: float
@@ -99,13 +98,13 @@ def class_names(model: Artifact) -> list[str]:
 
 
 def describe_scores(scores: Scores, names: Sequence[str], split: str, limit: int = 5) -> list[str]:
-    """Returns lines about how good a model is, with a warning if it has learned nothing.
+    """Returns lines with a model's metrics, and a warning if always naming one class is as good.
 
     Args:
         scores: What Evaluator measured.
         names: The names of the classes; empty to number them.
         split: The eval split, for the first line.
-        limit: Largest number of recalls, of which the lowest come first.
+        limit: Largest number of recalls to list; the lowest come first.
     """
     names = names or [str(label) for label in range(max(scores.recalls) + 1)]
     majority = names[scores.majority]
@@ -166,7 +165,7 @@ def nearest(projection: Artifact, limit: int = 5) -> list[str]:
 
 
 def stability(projection: Artifact) -> str:
-    """Returns how far chance decides on neighbors, in words; empty if it was not measured.
+    """Returns a clause on how stable neighbors are in a bootstrap; empty if it was not measured.
 
     Args:
         projection: An EmbeddingProjection artifact.

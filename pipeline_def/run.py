@@ -27,15 +27,16 @@ _RUNNERS = {"beam": BeamDagRunner, "local": tfx.orchestration.LocalDagRunner}
 def main(config: PipelineConfig, engine: str) -> None:
     """Runs a pipeline.
 
-    Under ``tfx pipeline create`` and its like the runner only compiles, and nothing is reported.
+    Commands such as ``tfx pipeline create`` let the runner only compile the pipeline; then nothing
+    is reported.
 
     Args:
         config: The pipeline's configuration.
         engine: 'beam' or 'local'.
 
     Raises:
-        SystemExit: A component refuses its arguments, the artifacts on disk are unknown to the ML
-            Metadata store, remote workers cannot run the steps, or a step failed.
+        SystemExit: A component refuses its arguments, the output directory or the ML Metadata store
+            cannot be used, remote workers cannot run the steps, or a step failed.
     """
     try:
         pipeline = create_pipeline(config)

@@ -1,4 +1,4 @@
-"""How Beam runs the work of the Beam-based components."""
+"""Chooses the runner and the workers of the components that use Beam."""
 
 import os
 
@@ -9,16 +9,16 @@ from pipeline_def.config import Beam
 
 _PYTHON_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
-# Workers in containers would need TFX's sources, so TFX packages them for each component, 1.5 s
-# each, unless an image is named. No container runs, so any name does.
+# For workers in containers, TFX packages its sources for each component, which takes 1.5 s, unless
+# an image is named. No worker runs in a container here, so any name will do.
 _NO_IMAGE = "--sdk_container_image=local"
 _REMOTE = [
-    # A pool of `beam_worker` beside each TaskManager.
+    # The pool that `beam_worker` serves on the host of each TaskManager.
     "--environment_type=EXTERNAL",
     "--environment_config=localhost:50000",
-    # Also the deadline of a whole job: its default of 60 s ends a longer one.
+    # In seconds. It limits the whole job too, so that the default of 60 would end a longer one.
     "--job_server_timeout=86400",
-    # Stages a list of this machine's packages otherwise.
+    # Otherwise Beam stages a list of this machine's packages.
     "--experiments=disable_logging_submission_environment",
 ]
 _ARGUMENTS = {
@@ -48,16 +48,16 @@ def beam_pipeline_args(beam: Beam) -> list[str]:
 
 
 def uncached_beam_pipeline_args(beam: Beam) -> list[placeholder.Placeholder]:
-    """Returns the Beam arguments of a pipeline as names of environment variables, which it sets.
+    """Sets environment variables to the Beam arguments of a pipeline, and returns placeholders.
 
-    TFX's cache key covers Beam's arguments, and the results do not depend on them: with the
-    arguments themselves another runner or number of workers would run every step again.
+    TFX's cache key covers Beam's arguments, although the results do not depend on them: with the
+    arguments themselves, another runner or number of workers would run every step again.
 
     Args:
         beam: The configuration's section `beam`.
 
     Returns:
-        Placeholders, always the same number of them.
+        The same placeholders for all arguments.
     """
     arguments = beam_pipeline_args(beam)
     padding = [_NO_IMAGE] * (len(_VARIABLES) - len(arguments))
