@@ -14,7 +14,7 @@ class EmbeddingProjection(tfx.dsl.Artifact):
 
     * Properties:
        - `run_name`: Its name in TensorBoard, such as 'imdb-20261122-134002'; the time is in UTC.
-       - `rows`: Number of words that TensorBoard is given.
+       - `rows`: Number of words that TensorBoard gets.
        - `dimensions`: Columns of the embedding matrix in the model.
        - `source_variable`: Key of the matrix in the model's checkpoint.
        - `vocabulary`: Name of the vocabulary.
@@ -22,7 +22,7 @@ class EmbeddingProjection(tfx.dsl.Artifact):
 
     * Custom properties:
        - `dataset`: Name and version of the model's training data; empty if unknown.
-       - `rows_left_out`: Number of words that TensorBoard is not given.
+       - `rows_left_out`: Number of words that TensorBoard does not get.
        - Those of `quality.json`, see below.
        - `published`: Directory of the published copy; missing without one.
 
@@ -33,23 +33,24 @@ class EmbeddingProjection(tfx.dsl.Artifact):
             key `embedding/.ATTRIBUTES/VARIABLE_VALUE`; the same scaled to length 1 under
             `normalized/.ATTRIBUTES/VARIABLE_VALUE`.
           - `metadata.tsv`: A header line, then a line for each word: token (escaped), id and more.
-          - `bookmarks.json`: Precomputed layouts.
+          - `bookmarks.json`: Precomputed layouts; missing without any.
           - `projector_config.pbtxt`: The configuration that names these files.
-          - `neighbors.tsv`: The nearest neighbors of the probe words.
-          - `quality.json`: An object of numbers; what is not known is missing:
+          - `neighbors.tsv`: The nearest neighbors of the probe words; missing without any.
+          - `quality.json`: An object of numbers; unknown ones are missing:
              - `first_component_share`: Share of the variance in the first principal component.
-             - `bootstrap_overlap`: Mean share of its 10 nearest neighbors that a word keeps, before
-               training by labels, when the training examples are drawn anew with replacement.
-             - `neighbor_overlap`: The same against the trained words of the baseline model.
-             - `neighbor_overlap_tokens`: Number of words whose neighbors were compared there.
-             - `tsne_trustworthiness`: Whether the 10 nearest words in the t-SNE are near in the
+             - `bootstrap_overlap`: Mean share of a word's 10 nearest neighbors in the initial
+               embedding that stay when the training examples are resampled with replacement.
+             - `neighbor_overlap`: Mean share of a word's 10 nearest neighbors that it also has in
+               the baseline model.
+             - `neighbor_overlap_tokens`: Number of words compared for `neighbor_overlap`.
+             - `tsne_trustworthiness`: How near the 10 nearest words in the t-SNE are in the
                embedding; 1 if all are among the 10 nearest there.
              - `similarity_pairs`, `similarity_pairs_found`: Number of word pairs in
                `ExportOptions.similarity_pairs`, and of those with both words in the vocabulary.
              - `similarity_rho`, `similarity_rho_low`, `similarity_rho_high`: Spearman's rank
                correlation of their cosines with people's judgments, and its 95 % interval.
-          - `map.html`: A map of the first 10,000 words to open in a browser, in one file.
-          - `projection.png`: Its last layout as a picture.
+          - `map.html`: A map of up to 10,000 words in one file, to open in a browser.
+          - `projection.png`: The last layout as a picture; missing without layouts.
           - `embedding.arrow`, `embedding.parquet`: All words with their vectors, if the options
             ask for them.
           - `events.out.tfevents.*`: Empty; makes TensorBoard list the directory as a run.
@@ -86,7 +87,7 @@ def class_names(artifacts: Sequence[tfx.dsl.Artifact]) -> list[str]:
         artifacts: Examples or Model artifacts, or none.
 
     Returns:
-        The names of the artifact that has most; empty if none has any.
+        The longest list of names among the artifacts; empty if none has any.
     """
     noted = [artifact.get_string_custom_property("class_names") for artifact in artifacts]
     return max((json.loads(names) for names in noted if names), key=len, default=[])

@@ -1,4 +1,4 @@
-"""What the stock Evaluator is given: a configuration, metrics, and the model to compare with."""
+"""Configures the stock Evaluator: its thresholds, its metrics and its baseline model."""
 
 import collections
 import dataclasses
@@ -47,8 +47,8 @@ def eval_config(
         min_balanced_accuracy: Mean of the classes' recalls that the model must reach, in [0, 1].
 
     Returns:
-        A configuration for models of EmbeddingTrainer. The metrics are computed of all examples,
-        and of those of each label, where the accuracy is the recall of the class.
+        A configuration for models of EmbeddingTrainer. The metrics are computed over all examples,
+        and over those of each label, where the accuracy is the recall of the class.
     """
     accuracy_bound = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": min_accuracy}),
@@ -82,7 +82,7 @@ def eval_config(
 
 
 def _overall(bound: tfma.MetricThreshold) -> PerSliceMetricThresholds:
-    """Returns a bound that holds for all examples together, not for those of each label as well."""
+    """Returns a bound on the metric over all examples, not on that of each label."""
     return PerSliceMetricThresholds(
         thresholds=[PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=bound)]
     )
@@ -94,15 +94,15 @@ class ClassificationMetrics(tfma.metrics.Metric):
     The balanced accuracy is the mean of the recalls of all classes that have examples. A model that
     always names the most frequent of n classes reaches 1/n, however frequent that is.
 
-    TensorFlow Model Analysis looks up label and prediction again for each metric and slice, which
-    takes longer than the metrics. Here each example is looked at once.
+    TensorFlow Model Analysis would extract label and prediction again for each metric and slice,
+    which takes longer than to compute the metrics. Here they are extracted once per example.
     """
 
     def __init__(self, name: str = "classification") -> None:
         """Creates the metric.
 
         Args:
-            name: Its name among the metrics of a configuration, not among the results.
+            name: Its name in the configuration; the results have the three names of this module.
         """
         super().__init__(
             tfma.metrics.merge_per_key_computations(_classification_metrics), name=name

@@ -67,5 +67,5 @@ def from_properties(options_class: type[_Options], properties: Mapping[str, Any]
 
 
 def _is_kept(field: dataclasses.Field) -> bool:
-    """Tells whether ML Metadata keeps the field's type; an optional field's may change."""
+    """Tells whether ML Metadata has the field's type; a field that may be None becomes JSON."""
     return type(field.default) in (int, float, str)

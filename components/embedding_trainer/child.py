@@ -1,10 +1,10 @@
 """The process that trains on one of several hosts.
 
-It reads a `Job` from its standard input, a line of JSON, finds the cluster in TF_CONFIG, and writes
-a JSON object a line to its standard output: `log` with `level` for each message of the components,
-at the end `properties`, or `error` with `victim`. Then it waits to be killed: to a worker that
-still writes, one that has ended looks crashed. It ends when its standard input closes, since its
-parent is gone then.
+It reads a `Job` as a line of JSON from its standard input, and joins the cluster of TF_CONFIG. To
+its standard output it writes one JSON object per line: `log` and `level` for each log message of
+the components, then `properties`, or `error` and `victim` (whether another worker failed first).
+Then it waits to be killed, because a process that ends looks crashed to workers that still run. It
+also ends when its standard input closes, which means that its parent is gone.
 """
 
 import json
@@ -20,9 +20,9 @@ from components.embedding_trainer.job import Job
 
 
 def main() -> None:
-    """Does the job."""
+    """Runs the job that standard input describes, and reports its result."""
     lines = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # What libraries print is for the log.
+    os.dup2(2, 1)  # What libraries print must not get between the messages.
 
     def send(message: dict[str, Any]) -> None:
         lines.write(json.dumps(message) + "\n")
@@ -35,7 +35,7 @@ def main() -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(_Handler(send))
     try:
-        # Not above: the import takes seconds, in which the parent can end.
+        # Not above: the import takes seconds, and the parent may end meanwhile.
         from components.embedding_trainer.trainer import train_model
 
         send({"properties": train_model(job)})

@@ -23,8 +23,9 @@ from components.embedding_trainer.worker import Place
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds: for a worker to answer; for all to join the cluster, after the import of TensorFlow; and
-# for the cause of a failure to show, once the first of its victims has reported an error.
+# Timeouts in seconds: for a worker to answer; for the chief's child to log its first line, after it
+# has imported TensorFlow, joined the cluster and read the examples; and for the host that failed to
+# report it, after another host has reported an error that follows from it.
 _ANSWER = 30
 _JOIN = 300
 _CAUSE = 5
@@ -60,7 +61,7 @@ def train_on_hosts(job: Job) -> Properties:
         own, _ = workers[job.options.workers[0]].socket.getsockname()
         cluster.insert(0, f"{own}:{worker.free_port()}")
         for index, connection in enumerate(workers.values(), start=1):
-            with contextlib.suppress(OSError):  # It is gone, which `connection_messages` tells.
+            with contextlib.suppress(OSError):  # `connection_messages` reports a lost connection.
                 connection.send(dataclasses.asdict(Place(cluster, index)))
         process = stack.enter_context(worker.training_child(job, Place(cluster, 0)))
         sources = {_CHIEF: child_messages(process)}
@@ -84,7 +85,7 @@ def _engage(address: str, request: Message, deadline: float) -> tuple[Connection
             connection.close()
         if "refused" in answer or time.monotonic() > deadline:
             raise RuntimeError(f"The worker {address} {' '.join(answer.values())}.")
-        # A worker that has lost another chief notices it while this one waits.
+        # A worker whose last chief vanished is busy until it notices, within 20 s.
         time.sleep(0.5)
 
 
@@ -101,7 +102,7 @@ def _ask(address: str, request: Message, seconds: float) -> tuple[Message, Conne
 
 
 def _require_reachable(workers: dict[str, str]) -> None:
-    """Refuses workers of which some would look for others on their own hosts."""
+    """Refuses a loopback address beside others: other hosts would look for it on themselves."""
     local = {
         address: found
         for address, found in workers.items()

@@ -75,11 +75,11 @@ class EmbeddingTrainer(tfx.types.BaseComponent):
         Args:
             examples: Examples as Transform writes them with `components.text.preprocessing_fn`.
             transform_graph: The TransformGraph of the same Transform.
-            raw_examples: The Examples of TfdsExampleGen, which know the names of the classes;
+            raw_examples: The Examples of TfdsExampleGen, which record the names of the classes;
                 without them the labels must be 0, 1, 2 and so on without a gap.
             options: How to train; None for the defaults.
-            train_splits: The splits to train on. No other split is read, so that one kept for
-                the Evaluator has no part in when training stops.
+            train_splits: The splits to train on. No other split is read, so the Evaluator's split
+                does not influence early stopping.
             text_feature: The raw feature with the text, which the model is served with; as in
                 Transform's custom_config.
 

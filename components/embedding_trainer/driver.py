@@ -8,9 +8,9 @@ from tfx.proto.orchestration import driver_output_pb2
 
 
 class Driver(BaseDriver):
-    """Puts the number of workers in the place of their addresses, before TFX looks into its cache.
+    """Replaces the workers' addresses by their number before TFX looks into its cache.
 
-    Their number decides what is trained; where they are does not.
+    The number of workers changes the training; their addresses do not.
     """
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:

@@ -33,8 +33,9 @@ class Executor(base_executor.BaseExecutor):
             exec_properties: The parameters of EmbeddingTrainerSpec.
 
         Raises:
-            ValueError: The examples have no such split.
-            Exception: See `trainer.train_model` and `cluster.train_on_hosts`.
+            ValueError: The examples lack one of the splits; or see `trainer.train_model`.
+            RuntimeError: See `trainer.train_model` and `cluster.train_on_hosts`.
+            FloatingPointError: See `trainer.train_model`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(output_dict["model"])
@@ -59,7 +60,7 @@ class Executor(base_executor.BaseExecutor):
             setters[type(value)](name, value)
 
     def _addresses(self) -> dict[str, str]:
-        """Returns the property `workers` as the component was given it, before its driver."""
+        """Returns the property `workers` with the addresses, which the driver has replaced."""
         node = self._context and self._context.pipeline_node
         if not node:
             return {}

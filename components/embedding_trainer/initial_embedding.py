@@ -1,4 +1,4 @@
-"""Computes the embedding that training starts from, out of the training examples themselves."""
+"""Computes the embedding that training starts from, from the training examples."""
 
 from collections.abc import Iterator, Sequence
 
@@ -36,19 +36,19 @@ def cooccurrence_embedding(
 ) -> np.ndarray:
     """Computes an embedding in which words of similar contexts are near each other.
 
-    Trained by labels from a random start, an embedding holds one direction, the class that a word
-    speaks for, and noise: two trainings share hardly any of a word's nearest neighbors
+    From a random start, training on labels gives an embedding of one direction, the class that a
+    word indicates, and noise: two trainings share hardly any of a word's nearest neighbors
     (`benchmarks/neighbors.py`).
 
     Args:
-        examples: The examples, of which those for validation are left out.
+        examples: The examples; those for validation are not used.
         vocabulary_size: Number of tokens in the vocabulary.
         embedding_dim: Columns of the embedding.
-        bootstrap: Whether to draw the examples anew with replacement.
+        bootstrap: Whether to resample the examples with replacement.
 
     Returns:
-        float32 [input_dim, embedding_dim], equal in every worker and for every order of the
-        examples; zeros for padding and out-of-vocabulary tokens.
+        float32 [input_dim, embedding_dim]; zeros for padding, out-of-vocabulary tokens and tokens
+        that never co-occur. The order of the examples does not matter, see `count_cooccurrences`.
     """
     rows = input_dim(vocabulary_size)
     no_words = (PADDING_ID, FIRST_TOKEN_ID + vocabulary_size)
@@ -59,10 +59,10 @@ def cooccurrence_embedding(
 def bootstrap_overlap(
     start: np.ndarray, examples: Examples, vocabulary: Sequence[str]
 ) -> float | None:
-    """Returns the share of its ten nearest neighbors that a word keeps in another sample of texts.
+    """Returns the share of a word's ten nearest neighbors that stay in a bootstrap of the texts.
 
-    Neighbors of one embedding of a small corpus may be those of a few of its texts (Antoniak and
-    Mimno, "Evaluating the Stability of Embedding-based Word Similarities", TACL 2018).
+    In a small corpus, a word's neighbors may depend on a few texts (Antoniak and Mimno,
+    "Evaluating the Stability of Embedding-based Word Similarities", TACL 2018).
 
     Args:
         start: What `cooccurrence_embedding` returned.

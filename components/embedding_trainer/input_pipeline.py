@@ -45,17 +45,16 @@ class Examples:
     """Transformed examples in random access, in the order of a hash of their content.
 
     The order in which Beam wrote the examples differs from run to run; this order does not. The
-    arrays take 28 bytes of memory an example. The token ids stay on disk, so that any number of
-    examples can be shuffled: a shuffle buffer leaves data that is stored in label order sorted as
-    soon as the data is larger than the buffer.
+    arrays take 20 bytes of memory per example. The token ids stay on disk, so that all examples can
+    be shuffled, however many: a shuffle buffer smaller than the data would leave examples that are
+    stored in label order nearly sorted.
 
     Attributes:
         tokens: File with the token ids of all examples, int32.
         starts: Position of the first token id of each example in the file, int64 [examples].
         lengths: Number of token ids of each example, int64 [examples].
         labels: int32 [examples].
-        validation_size: Number of examples to validate on: the first ones. The others are to
-            train on.
+        validation_size: The first so many examples are for validation, the others for training.
     """
 
     tokens: IO[bytes]
@@ -122,7 +121,7 @@ def read_examples(
     ordered_lengths = np.concatenate(all_lengths)
     starts = np.cumsum(ordered_lengths) - ordered_lengths
     limit = np.uint64(validation_fraction * 2.0**64)
-    if validation_fraction and len(hashes):  # Of a few examples none might fall to the share.
+    if validation_fraction and len(hashes):  # Of few examples all might lie above the limit.
         limit = max(limit, hashes.min() + np.uint64(1))
     validation_size = int(np.count_nonzero(hashes < limit))
     if validation_size == len(order):
@@ -152,11 +151,11 @@ def count_classes(labels: np.ndarray, class_names: Sequence[str] = ()) -> int:
 
     Args:
         labels: Labels of the examples.
-        class_names: Names of the classes, of which the examples may lack some; empty if they are
-            not known, and then the labels tell how many there are.
+        class_names: Names of the classes, some of which may have no examples; empty if unknown:
+            then the labels decide.
 
     Raises:
-        ValueError: The labels are not the numbers of classes, or all the same.
+        ValueError: A label is not the number of a class, or all labels are the same.
     """
     found = np.unique(labels).tolist()
     count = len(class_names) or len(found)
@@ -182,16 +181,16 @@ def plan_epoch(
     validation: bool = False,
     generator: np.random.Generator | None = None,
 ) -> Iterator[np.ndarray]:
-    """Chooses the examples of each batch of an epoch, of about the same length in a batch.
+    """Chooses the examples of each batch of an epoch, of similar length to save padding.
 
     Args:
         examples: The examples.
-        global_batch_size: Number of examples in a batch; the last one may be smaller.
+        global_batch_size: Number of examples in a batch; one batch may be smaller.
         validation: Whether to take the examples to validate on rather than those to train on.
         generator: Shuffles the examples, and then the batches; None for a fixed order.
 
     Yields:
-        Numbers of examples, int64 [global_batch_size].
+        Indices of examples, int64 [global_batch_size].
     """
     size = examples.validation_size
     order = np.arange(size) if validation else np.arange(size, len(examples.labels))
@@ -216,15 +215,13 @@ def make_batches(
 ) -> Iterator[list[Batch]]:
     """Reads the batches of one worker, in a thread that is one step ahead.
 
-    Every worker plans the same global batches and reads the rows of its own replicas, so that the
-    number of workers does not change what a step trains on.
+    Every worker plans the same global batches and reads the rows of its own replicas.
 
     Args:
         examples: The examples, the same in all workers.
-        plan: Numbers of the examples of each global batch.
+        plan: Indices of the examples of each global batch.
         replicas: Which of all replicas are the worker's.
-        batch_size: Rows of one replica; where a global batch is smaller than all replicas', rows
-            of weight 0 fill up the last ones.
+        batch_size: Rows of one replica; rows of weight 0 fill up a smaller global batch.
         fixed_length: Length to pad every row to, as TPUs need it (not tried on a TPU); None for
             the longest of each batch.
 

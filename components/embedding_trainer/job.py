@@ -11,7 +11,7 @@ Properties = dict[str, int | float | str]
 
 @dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid"))
 class Job:
-    """All that a training needs to know, so that another process or host can do it.
+    """Describes a training completely, so that another process or host can run it.
 
     Attributes:
         examples: Directories of the transformed examples to train on.

@@ -1,4 +1,4 @@
-"""What the trainer needs of Keras' settings, whatever a person's keras.json or environment says."""
+"""Makes the trainer independent of the user's Keras settings."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import keras
 def float32() -> Iterator[None]:
     """Makes float32 Keras' default for as long as the context lasts; also a decorator.
 
-    With float16 as a person's default the training fails after a few steps, because weights and
+    With float16 as the user's default the training fails after a few steps, because weights and
     the learning rate are rounded (https://github.com/keras-team/keras/issues/18955).
 
     Raises:

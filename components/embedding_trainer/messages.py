@@ -1,4 +1,4 @@
-"""What the hosts and processes of a training tell each other: a JSON object a line."""
+"""Sends and receives the messages of a training's hosts and processes: one JSON object per line."""
 
 import contextlib
 import json
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 Message = dict[str, Any]
-# Messages with the name of where they come from.
+# Messages, each with the name of its source.
 Messages = queue.SimpleQueue[tuple[str, Message]]
 
-# Characters of a message; the longest has the names of all classes.
+# Most characters of a message; the longest message holds the names of all classes.
 _LONGEST = 2**20
 # A host that is gone is noticed in 20 s: after 5 + 3 * 5 s where nothing is sent, after 20,000 ms
 # where what was sent is not acknowledged.
@@ -27,11 +27,11 @@ _LIFELINE = {
 
 
 class Connection:
-    """A TCP connection that carries a JSON object a line, and notices when the other host is gone.
+    """A TCP connection for messages, which notices when the other host is gone.
 
     Attributes:
         socket: The socket.
-        lines: What the other side sends.
+        lines: The lines that the other side sends.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -62,14 +62,14 @@ class Connection:
         return message
 
     def close(self) -> None:
-        """Closes the connection, also for a thread that reads from it."""
+        """Closes the connection, and ends the wait of a thread that reads from it."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
 
 def child_messages(process: subprocess.Popen[str]) -> Iterator[Message]:
-    """Yields what a child writes, and an error when it has ended, which it does not by itself."""
+    """Yields what a child writes, and an error when it has ended: it should wait to be killed."""
     assert process.stdout
     with process.stdout as lines:
         for line in lines:

@@ -26,7 +26,7 @@ class MeanEmbedding(keras.layers.Embedding):
         return self._of_any_length(ids) if ids.shape[1] is None else self._of_fixed_length(ids)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Returns the shape of the means of ids of a shape."""
+        """Returns the shape of the means, (batch, output_dim), for the shape of the ids."""
         return (input_shape[0], self.output_dim)
 
     def _of_any_length(self, ids: tf.Tensor) -> tf.Tensor:
@@ -56,7 +56,7 @@ def build_model(
     classes: int,
     embedding: np.ndarray | None = None,
 ) -> keras.Model:
-    """Builds the classifier with random weights.
+    """Builds the classifier with random weights, except for a given embedding.
 
     Args:
         input_dim: Number of token ids, see `features.input_dim`.
@@ -66,8 +66,8 @@ def build_model(
         embedding: Initial embedding, float32 [input_dim, embedding_dim]; None for a random one.
 
     Returns:
-        A model from token ids, int32 [batch, tokens], to logits, float32 [batch, 1] for two
-        classes (of the second) and [batch, classes] for more. See `class_logits`.
+        A model from token ids, int32 [batch, tokens], to logits, float32: [batch, 1], that of the
+        second class, for two classes, and [batch, classes] for more. See `class_logits`.
     """
     ids = keras.Input((None,), dtype="int32", name="token_ids")
     mean = MeanEmbedding(input_dim, embedding_dim, name="embedding")(ids)
@@ -94,7 +94,7 @@ def class_logits(logits: tf.Tensor) -> tf.Tensor:
 
 
 def named_variables(model: keras.Model) -> dict[str, tf.Variable]:
-    """Returns the weights under the names that a checkpoint has for them.
+    """Returns the weights by their names in a checkpoint.
 
     Args:
         model: Made by `build_model`.

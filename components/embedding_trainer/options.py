@@ -34,34 +34,35 @@ class TrainingOptions:
     hidden_units: _PositiveInt = 16
     """Units of the dense layer behind the mean of the embedded tokens."""
     epochs: _PositiveInt = 100
-    """Most passes over the training examples. Early stopping ends the training after 5 passes over
-    the 25,000 IMDB reviews, and after 50 to 80 over 800 news articles."""
+    """Largest number of passes over the training examples. Early stopping ends the training after 5
+    passes over the 25,000 IMDB reviews, and after 50 to 80 over 800 news articles."""
     batch_size: _PositiveInt = 128
     """Examples in a step of one replica."""
     learning_rate: Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)] = 0.003
     """Adam's learning rate for one replica."""
     initial_embedding: Literal["cooccurrence", "random"] = "cooccurrence"
-    """Where the embedding starts. ``cooccurrence`` computes it from the words that occur near each
-    other in the training examples, so that neighbors share contexts and stay from one training to
-    the next; ``random`` leaves everything but the direction of the classes to chance."""
+    """Embedding that training starts from. ``cooccurrence`` computes it from the words that occur
+    near each other in the training examples, so that nearest neighbors share contexts and most of
+    them are the same in the next training. From ``random``, two trainings agree only on the
+    direction of the classes."""
     initial_embedding_penalty: Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)] = 1e-5
     """L2 penalty for leaving the co-occurrence start: half of it times the squared distance is
-    added to the loss. `benchmarks/neighbors.py` compares penalties: with 0 fewer neighbors stay,
-    from 1e-4 on accuracy suffers."""
+    added to the loss. `benchmarks/neighbors.py` compares penalties: 0 keeps fewer neighbors, and
+    1e-4 or more costs accuracy."""
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = 0
     """Seed of the initial weights and of the order of the examples."""
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker_mirrored", "tpu"] = "auto"
     """The tf.distribute strategy; ``auto`` chooses by the devices."""
     workers: tuple[_Address, ...] = ()
     """For ``multi_worker_mirrored``, HOST:PORT of the worker on each further host. The cache sees
-    their number, which changes the training, and not their addresses."""
+    their number, which changes the training, but not their addresses."""
     max_sequence_length: _PositiveInt = 1024
     """Tokens of a text that the model reads, in training and in serving; the rest is cut off."""
     validation_fraction: Annotated[StrictFloat, Field(ge=0, lt=1)] = 0.1
     """Share of the training examples to validate on after each epoch; 0 for no validation."""
     early_stopping_patience: Annotated[StrictInt, Field(ge=0)] = 1
     """Epochs without a lower validation loss after which training ends with the weights of the best
-    epoch; 0 for never."""
+    epoch; 0 to run all epochs and take the weights of the last one."""
 
     @pydantic.model_validator(mode="after")
     def _require_workers(self) -> "TrainingOptions":

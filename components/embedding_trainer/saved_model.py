@@ -62,7 +62,7 @@ def save(
         return {"probabilities": tf.nn.softmax(class_logits(model(tf.cast(ids, tf.int32))))}
 
     def token_ids_of(raw_features: Mapping[str, Any]) -> tf.RaggedTensor:
-        # Not by Keras' __call__, with which Keras would trace the layer once more when saving.
+        # With `__call__`, Keras would trace the layer once more when saving.
         ids = tf.RaggedTensor.from_sparse(module.transform.call(raw_features)[TOKEN_IDS])
         return ids[:, :max_sequence_length]
 
@@ -75,7 +75,7 @@ def save(
     def serve_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
         ids = token_ids_of({text_feature: _as_parsed(text, text_spec)})
         served = classify_ids(ids.to_tensor(PADDING_ID))
-        # TF Serving's REST API answers row by row, so that each text gets all names.
+        # TF Serving's REST API answers row by row, so each text needs all names.
         shape = tf.shape(served["probabilities"])
         names = class_names or [str(number) for number in range(served["probabilities"].shape[1])]
         known = tf.cast(ids != module.embedding.shape[0] - 1, tf.float32)
@@ -93,7 +93,7 @@ def save(
         return classify_ids(token_ids[:, :max_sequence_length])
 
     temporary = f"{directory.rstrip('/')}.incomplete"
-    if tf.io.gfile.exists(temporary):  # Of a run that was killed; its assets would stay.
+    if tf.io.gfile.exists(temporary):  # Left by a killed run; its assets would be kept.
         tf.io.gfile.rmtree(temporary)
     tf.saved_model.save(
         module,

@@ -75,10 +75,10 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def take_chiefs_weights(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
-    """Gives the model of every worker the weights of the chief's.
+    """Gives the models of all workers the weights of the chief's model.
 
-    What they computed themselves can differ: the co-occurrence start by 2e-4 between the kernels
-    that OpenBLAS has for Haswell and for Skylake.
+    Workers may compute different initial weights: OpenBLAS's kernels for Haswell and for Skylake
+    give co-occurrence starts that differ by 2e-4.
 
     Args:
         model: Made in the scope of the strategy.

@@ -1,4 +1,4 @@
-"""Does a job: reads the examples, trains, and writes the model and its logs."""
+"""Runs a job: reads the examples, trains, and writes the model and its logs."""
 
 import functools
 import json
@@ -29,21 +29,22 @@ from components.text.vocabulary import read_vocabulary
 
 @float32()
 def train_model(job: Job) -> Properties:
-    """Trains a model; of several workers the chief alone writes it.
+    """Trains a model and writes it; of several workers only the chief writes.
 
     Args:
         job: What to train.
 
     Returns:
-        On what and how the model was trained, and its accuracy if it was measured.
+        The custom properties of the Model artifact; `validation_accuracy` only with validation
+        examples, `bootstrap_overlap` only from the chief and with a co-occurrence start.
 
     Raises:
         ValueError: The examples, the vocabulary or the strategy cannot be used.
-        RuntimeError: Keras has another backend.
+        RuntimeError: Keras has another backend than TensorFlow.
         FloatingPointError: The loss or a weight became NaN or infinite.
     """
     options = job.options
-    # Before anything else uses TensorFlow, or a multi-worker cluster could not be joined.
+    # First, because a process that has used TensorFlow cannot join a multi-worker cluster.
     strategy_name, strategy = create_strategy(options.strategy)
     transform_output = tft.TFTransformOutput(job.transform_graph)
     vocabulary = read_vocabulary(transform_output)

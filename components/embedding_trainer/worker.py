@@ -9,10 +9,10 @@
                                    ◀──────  {error, victim} if the child fails
       closes the connection        ──────▶    kills the child
 
-A JSON object a line over TCP. The connection is the lifeline of both sides: whoever loses it kills
-its child. Nobody is authenticated and nothing is encrypted, so that the network must be trusted;
-what a chief can ask for is a `Job`, which names directories but no code. This process does not load
-TensorFlow, so that it survives what happens to the training.
+Messages are JSON objects over TCP, one per line. A side that loses the connection kills its child.
+Nobody is authenticated and nothing is encrypted, so the network must be trusted; a chief can only
+send a `Job`, which names directories but no code. The worker does not load TensorFlow, so that it
+survives a crash of the training.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ class Place:
 
     Attributes:
         cluster: HOST:PORT of each host; the chief's first.
-        index: Which of them the host is.
+        index: Position of this host in `cluster`.
     """
 
     cluster: list[str]
@@ -59,7 +59,7 @@ class Place:
 
 
 def identity() -> dict[str, str]:
-    """Returns what must be the same on all hosts: the code's digest and versions, by name."""
+    """Returns what must be equal on all hosts: the code's digest and package versions, by name."""
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
     code = source_digest("components.embedding_trainer.executor")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -76,9 +76,9 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def training_child(job: Job, place: Place) -> Iterator[subprocess.Popen[str]]:
-    """Trains in a child process, for a ``with`` block, at whose end the child is killed.
+    """Trains in a child process, which is killed at the end of the ``with`` block.
 
-    Killed, because SIGTERM does not end a process that waits for its cluster.
+    SIGTERM would not end a process that waits for its cluster.
 
     Args:
         job: What to train.
@@ -99,7 +99,7 @@ def training_child(job: Job, place: Place) -> Iterator[subprocess.Popen[str]]:
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for its parent, with which it ends.
+        start_new_session=True,  # Ctrl-C ends the parent, and this the child.
     )
     assert process.stdin
     try:
@@ -116,8 +116,12 @@ def serve(connection: Connection, training: threading.Lock) -> None:
     """Answers a chief, and trains for it until it closes the connection.
 
     Args:
-        connection: The chief's.
+        connection: The connection to the chief.
         training: Held while a training runs here.
+
+    Raises:
+        OSError: The connection is lost.
+        ValueError: The chief sent something else than a request.
     """
     request = connection.receive()
     if reason := _differences(request.get("identity")):
@@ -140,7 +144,7 @@ def serve(connection: Connection, training: threading.Lock) -> None:
 
 
 def _follow(process: subprocess.Popen[str], connection: Connection) -> None:
-    """Returns when the chief is gone."""
+    """Sends errors of the child to the chief, until the chief closes the connection."""
     sources = {"child": child_messages(process), "chief": connection_messages(connection)}
     messages = gather(sources)
     while True:

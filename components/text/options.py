@@ -18,8 +18,8 @@ class VocabularyOptions:
     tokenizer: Literal["words", "subwords"] = "words"
     """``subwords`` are WordPiece tokens, learned from the words of the training examples."""
     top_k: Annotated[StrictInt, Field(ge=1)] = 10_000
-    """Largest vocabulary: the most frequent tokens. For ``subwords`` also the number of pieces that
-    the learner aims at."""
+    """Largest size of the vocabulary, which keeps the most frequent tokens. For ``subwords`` also
+    the number of pieces that the learner aims at."""
     skip_top: Annotated[StrictInt, Field(ge=0)] = 0
     """Number of the most frequent tokens to remove from every text, before `top_k` is applied."""
     frequency_threshold: Annotated[StrictInt, Field(ge=1)] = 1

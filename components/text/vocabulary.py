@@ -18,7 +18,7 @@ from components.text.options import VocabularyOptions
 # tf.Transform's own vocabularies use the same line.
 EMPTY_VOCABULARY = b"49d0cd50-04bb-48c0-bc6f-5b575dce351a"
 
-# Longer tokens, such as data in Base64, are out of vocabulary: TensorBoard shows none of 500 kB,
+# Longer tokens, such as Base64 data, are out of vocabulary: TensorBoard cannot show one of 500 kB,
 # and the time of WordPiece's learner grows with the square of the length.
 MAX_TOKEN_BYTES = 1000
 
@@ -32,7 +32,7 @@ class VocabularyFiles:
     Attributes:
         skipped_tokens: The most frequent tokens, which are removed from every text.
         tokens: The tokens with an id of their own.
-        counts: The same tokens, after their number of occurrences and a space.
+        counts: The same tokens, each after its number of occurrences and a space.
     """
 
     skipped_tokens: tf.Tensor
@@ -85,7 +85,7 @@ def MostFrequent(  # noqa: N802 (a Beam transform)
     """
     return (
         batches
-        # Most tokens occur several times in a batch, so that this shrinks the shuffle.
+        # Most tokens occur several times in a batch, so counting here shrinks the shuffle.
         | "CountInBatch" >> beam.FlatMap(_count)
         | "Count" >> beam.CombinePerKey(sum)  # type: ignore[arg-type]  # As Beam's own guide has it.
         | "MostFrequent" >> beam.combiners.Top.Of(top_k, key=lambda pair: pair[::-1])
@@ -156,11 +156,11 @@ def read_token_counts(transform_output: tft.TFTransformOutput) -> np.ndarray | N
         transform_output: The output of a Transform.
 
     Returns:
-        Occurrences, int64 [tokens], in the order of the vocabulary; None if the preprocessing_fn
-        was another one, which does not count.
+        Occurrences, int64 [tokens], in the order of the vocabulary; None if the Transform had
+        another preprocessing_fn, which wrote no counts.
 
     Raises:
-        ValueError: The counts belong to other tokens than the vocabulary's.
+        ValueError: The counted tokens are not those of the vocabulary.
     """
     path = transform_output.vocabulary_file_by_name(TOKEN_COUNTS)
     if path is None:
