@@ -1,1 +1,1 @@
-"""Pusher: TFX's, with versions that appear whole and a destination that the cache knows."""
+"""TFX's Pusher, but versions appear only when complete and the cache key has the destination."""

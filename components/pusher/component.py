@@ -11,10 +11,10 @@ from components.pusher.executor import Executor
 class Pusher(tfx.components.Pusher):
     """Copies a blessed model to a directory that TensorFlow Serving watches.
 
-    Differs from TFX's Pusher in two ways. A version has its name only when it is complete, so that
-    no half of a model is loaded. And the cache knows what is served: a run that takes all else from
-    the cache pushes its model again where another one was pushed since, as after a configuration
-    was reverted.
+    Differs from TFX's Pusher in two ways. A version gets its name only when it is complete, so that
+    TensorFlow Serving never loads part of a model. And the cache key depends on what is served: a
+    run that takes all other steps from the cache pushes its model again if another one was pushed
+    since, for example after a configuration was reverted.
 
     Example::
 
@@ -33,7 +33,7 @@ class Pusher(tfx.components.Pusher):
         model_blessing: tfx.types.BaseChannel,
         serving_dir: str,
     ) -> None:
-        """Makes the component.
+        """Creates the component.
 
         Args:
             model: `Model` artifact with a SavedModel.

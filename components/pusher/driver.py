@@ -11,9 +11,9 @@ from components.pusher.versions import version_of
 class Driver(BaseDriver):
     """Chooses the version of a blessed model before TFX looks into its cache.
 
-    An execution property, it is the same as in the last run only while the destination still serves
-    what that run pushed. If another model was pushed since, or the version was deleted or damaged,
-    the version is a new one, and the model is pushed again.
+    The version is an execution property, so it is part of the cache key. It stays the same while
+    the destination serves what the last run pushed. If another model was pushed since, or the
+    version was deleted or damaged, the version is a new one, and the model is pushed again.
     """
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:

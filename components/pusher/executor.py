@@ -1,4 +1,4 @@
-"""The executor of Pusher: a blessed model in, a version of it in the destination."""
+"""Executor of Pusher: copies a blessed model to the destination as a version."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ VERSION = "version"
 
 
 class Executor(executor.Executor):
-    """Pushes a model like TFX's executor, but so that a version is there whole or not at all."""
+    """Pushes a model like TFX's executor, but a version appears complete or not at all."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -23,7 +23,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model if it is blessed, and notes on the artifact where to.
+        """Pushes the model if it is blessed, and records on the artifact where to.
 
         Args:
             input_dict: `model` and `model_blessing`.

@@ -51,7 +51,7 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
         )
         StatisticsGen(examples=example_gen.outputs['examples'])
 
-    Files of one's own, in CSV, TSV, JSON lines, Parquet or a directory for each class::
+    Your own files, in CSV, TSV, JSON lines, Parquet or a directory for each class::
 
         example_gen = TfdsExampleGen(
             files=TextFiles({'data': 'reviews.csv'}, Columns(text='review', label='stars')),
@@ -61,8 +61,8 @@ class TfdsExampleGen(tfx.types.BaseBeamComponent):
     Its output ``examples`` is an Examples artifact with exactly these splits, whose tf.Examples
     have the features ``text`` (bytes) and ``label`` (int64). The artifact's custom properties are
     ``dataset`` (with its version), ``dataset_version``, ``class_names`` (a JSON list),
-    ``examples_per_split`` (a JSON object) ``dataset_fingerprint`` and,
-    for files, ``file_digests`` (a JSON object of SHA-256 digests by path).
+    ``examples_per_split`` (a JSON object), ``dataset_fingerprint`` and, for files,
+    ``file_digests`` (a JSON object of SHA-256 digests by path).
     """
 
     SPEC_CLASS = TfdsExampleGenSpec

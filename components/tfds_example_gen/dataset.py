@@ -1,4 +1,4 @@
-"""A prepared TFDS dataset as labelled text: its features and splits, checked and fingerprinted."""
+"""Resolves a TFDS dataset: checks its features and splits, and fingerprints its examples."""
 
 import dataclasses
 import difflib
@@ -96,7 +96,7 @@ def resolve(
 
     Raises:
         ValueError: The dataset, a feature or a split is unknown or unfit, or two splits overlap;
-            the message says what was found and names what is near.
+            the message says what was found and names close matches.
         FileNotFoundError: The dataset is not prepared and cannot be, or one of its files is
             missing.
     """
@@ -237,7 +237,7 @@ def _require_disjoint(
 
 
 def _unknown(what: str, found: str, known: Iterable[str]) -> ValueError:
-    """Returns an error that names what is near, or everything if that is little."""
+    """Returns an error that names close matches, or all known names if none is close."""
     near = difflib.get_close_matches(found, known)
     hint = f"Near names: {', '.join(near)}" if near else f"Known: {', '.join(sorted(known))}"
     return ValueError(f"Unknown {what} {found!r}. {hint}.")

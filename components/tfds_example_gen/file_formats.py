@@ -22,8 +22,8 @@ from pyarrow import csv, parquet
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*_DELIMITERS, ".jsonl", ".parquet")
-# A row of a CSV file must fit into a block. Arrow reads many of them ahead: a file of 1.3 GB was
-# read in 1,200 MB with blocks of 32 MB, and in 310 MB with these.
+# A row of a CSV file must fit into a block. Arrow reads many blocks ahead: a file of 1.3 GB took
+# 1,200 MB of memory with blocks of 32 MB, and 310 MB with these.
 _BLOCK_BYTES = 2**23
 
 
@@ -62,6 +62,10 @@ def suffix(path: epath.Path) -> str:
 def column_names(path: epath.Path, columns: Columns) -> list[str]:
     """Returns the names of a file's columns; none for JSON lines, where each row has its own.
 
+    Args:
+        path: The file, perhaps compressed.
+        columns: How to read it; `column_names` replaces a header.
+
     Raises:
         FileError: The file cannot be read.
     """
@@ -88,7 +92,11 @@ def _header(path: epath.Path, file: IO[bytes], columns: Columns) -> list[str]:
 
 
 def rows(path: epath.Path, columns: Columns) -> Iterator[tuple[str, str]]:
-    """Yields the text and the label of each row of a file.
+    """Yields the text and the label of each row of a file, the label as the name of its class.
+
+    Args:
+        path: The file, perhaps compressed.
+        columns: Which columns to read, and how.
 
     Raises:
         FileError: The file lacks a column, or cannot be read, or a row has no text or no label.
@@ -108,6 +116,10 @@ def rows(path: epath.Path, columns: Columns) -> Iterator[tuple[str, str]]:
 def text(path: epath.Path, encoding: str) -> str:
     """Returns the text of a file.
 
+    Args:
+        path: The file, perhaps compressed.
+        encoding: Its encoding.
+
     Raises:
         FileError: The file cannot be read.
     """
@@ -122,7 +134,7 @@ def _without_mark(encoding: str) -> str:
 
 @contextlib.contextmanager
 def uncompressed(path: epath.Path) -> Iterator[IO[bytes]]:
-    """Opens a file, whose content is decompressed if its name ends in .gz."""
+    """Opens a file, and decompresses it if its name ends in .gz."""
     with path.open("rb") as stored:
         if path.suffix.lower() == ".gz":
             yield cast(IO[bytes], gzip.GzipFile(fileobj=stored))
@@ -166,8 +178,8 @@ def _csv_rows(
 
 def _open_csv(path: epath.Path, file: IO[bytes], columns: Columns) -> csv.CSVStreamingReader:
     wanted = [columns.text, columns.label]
-    # Arrow reads ahead in a thread. While that reads a Python file, a process that ends, because a
-    # row was refused, is aborted; so files of this machine are opened by Arrow.
+    # Arrow opens local files itself: if the process ends while Arrow's thread reads ahead in a
+    # Python file, as after a refused row, Python aborts.
     source = file if "://" in os.fspath(path) else os.fspath(path)
     compression = "gzip" if path.suffix.lower() == ".gz" and source is not file else None
     return csv.open_csv(
@@ -210,7 +222,7 @@ def _parquet_rows(
 
 
 def _parquet_columns(file: parquet.ParquetFile) -> list[tuple[str, str]]:
-    """Returns each field, those in structs by the names that `flat` gives them, with its column."""
+    """Returns each field, named as by `flat` if it is in a struct, with its column."""
 
     def names(field: pyarrow.Field, parent: str = "") -> Iterator[str]:
         if not pyarrow.types.is_struct(field.type):
@@ -246,7 +258,7 @@ def _json_rows(
 
 
 def flat(values: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the fields of an object, those of objects in it by names such as 'review/text'."""
+    """Yields the fields of an object; those of nested objects have names such as 'review/text'."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from flat(value, f"{parent}{name}/")
@@ -255,7 +267,7 @@ def flat(values: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, Any
 
 
 def _require(path: epath.Path, names: Sequence[str], columns: Columns, row: int = 0) -> None:
-    """Refuses a file or row that lacks a column, or has two of the name."""
+    """Refuses a file or row that lacks a column, or has two columns of its name."""
     for name in (columns.text, columns.label):
         if list(names).count(name) == 1:
             continue

@@ -1,4 +1,4 @@
-"""Labelled text in files of one's own: its splits, its classes and its digest."""
+"""Reads labelled text from files: its splits, its classes and its digest."""
 
 import collections
 import dataclasses
@@ -50,10 +50,10 @@ class TextFiles:
         return cls(fields["files"], Columns(**fields["columns"]))
 
     def digest(self) -> str:
-        """Digests the contents of all files, and what decides how they are read.
+        """Digests the contents of all files, and how they are read.
 
-        A file's path and age do not count, but its suffix does, which names the format, and the
-        directory, which names the class.
+        A file's path and age do not count, but its suffix, which names the format, and the
+        directory that names its class do.
 
         Returns:
             64 hexadecimal digits.
@@ -96,10 +96,10 @@ class TextFiles:
                 raise FileError(f"{path}: the file is empty; expected at least one row.")
 
     def class_names(self) -> list[str]:
-        """Reads all files.
+        """Reads all files, and returns the names of the classes.
 
         Returns:
-            The labels in sorted order.
+            The different labels of all splits, sorted.
 
         Raises:
             FileError: A file cannot be read; or the labels do not look like classes; or a split

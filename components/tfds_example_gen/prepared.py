@@ -102,7 +102,7 @@ def _import(module: str) -> None:
 
 
 def _not_found(dataset: str, name: str, root: Any) -> ValueError:
-    """Names what is near; TFDS itself would list its 1,300 datasets."""
+    """Returns an error that names close matches; TFDS itself would list its 1,300 datasets."""
     if (root / name).is_dir():
         prepared = ", ".join(sorted(child.name for child in (root / name).iterdir()))
         return ValueError(
@@ -142,7 +142,7 @@ def _not_loadable(dataset: str, directory: Any, error: Exception) -> ValueError:
 
 
 def _damaged_file(directory: Any) -> str | None:
-    """Names a description of a prepared dataset that is no JSON object, and its fault."""
+    """Returns which JSON file of a prepared dataset is damaged, and how; None if all are whole."""
     for place in ("*/*.json", "*/*/*.json"):  # Of a version, or of a version of a config.
         for path in sorted(directory.glob(place)):
             try:

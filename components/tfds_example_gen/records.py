@@ -96,9 +96,9 @@ class ExampleReader:
     def digest(self, ranges: Iterable[RecordRange]) -> str:
         """Digests the texts and labels of records.
 
-        The stored bytes would not do: the features of a tf.Example serialize in any order. A text
-        counts by a hash of 63 bits, which TensorFlow promises never to change, so that no record is
-        handled in Python.
+        The stored bytes cannot be digested, because the features of a tf.Example serialize in any
+        order. A text enters the digest as a hash of 63 bits that TensorFlow computes, and promises
+        never to change, so that no record is handled in Python.
 
         Args:
             ranges: The records.
@@ -136,7 +136,7 @@ class ExampleReader:
             start += len(batch)
 
     def _batches(self, records: RecordRange) -> Iterator[tf.Tensor]:
-        """Yields the records of a range, string [batch]; refuses a file that has fewer of them."""
+        """Yields the records of a range, string [batch]; refuses a file that ends too early."""
         stop = records.start
         try:
             for batch in self._stored(records):

@@ -12,8 +12,8 @@ from components.tfds_example_gen.files import TextFiles
 
 _DATASET = "text_files"
 _VERSION = "1.0.0"
-# TFDS shuffles on disk what is more than so many bytes. Its own bound, 1 GB, is as much as the rest
-# of this process needs.
+# TFDS shuffles more than so many bytes on disk. Its own bound of 1 GB would double the memory of
+# this process.
 _SHUFFLED_IN_MEMORY = 2**27
 
 

@@ -66,8 +66,8 @@ def count_cooccurrences(
         texts: Batches of texts.
         rows: Number of ids.
         ignored: Ids that are no words, such as padding.
-        bootstrap: Whether to draw the texts anew with replacement: each counts as often as a
-            Poisson variable of mean 1 says, whose value follows from the text itself.
+        bootstrap: Whether to resample the texts with replacement: each counts as often as a
+            Poisson variable of mean 1, drawn from a checksum of the text.
         max_pairs: Pairs to keep.
 
     Returns:
@@ -109,8 +109,8 @@ def cooccurrence_vectors(counts: Cooccurrences, dimensions: int) -> np.ndarray:
         )
     vectors[:, : len(values)] = left * np.sqrt(values)
     vectors[np.diff(ppmi.indptr) == 0] = 0
-    # Smooth inverse frequency, or function words would rule the mean of a text's vectors: Arora,
-    # Liang and Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings" (ICLR 2017).
+    # Smooth inverse frequency keeps function words from dominating the mean of a text: Arora, Liang
+    # and Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings" (ICLR 2017).
     vectors *= (_WEIGHTING_SHARE / (_WEIGHTING_SHARE + _shares(counts)))[:, None]
     square = np.mean(vectors[vectors.any(axis=1)] ** 2, dtype=np.float64)
     return vectors / np.float32(np.sqrt(square))
@@ -171,13 +171,13 @@ def _pairs(
     place = np.concatenate(first), np.concatenate(second)
     rows = len(is_word)
     entries = scipy.sparse.coo_matrix((np.concatenate(weights), place), (rows, rows))
-    return entries.tocsr()  # Sums what is at the same place.
+    return entries.tocsr()  # Sums the entries at the same place.
 
 
 def _keep_most_frequent(pairs: scipy.sparse.csr_matrix, max_pairs: int) -> scipy.sparse.csr_matrix:
     if pairs.nnz > max_pairs:
         least = np.partition(pairs.data, pairs.nnz - max_pairs)[pairs.nnz - max_pairs]
-        # At a tie all go, since which of them came first is chance.
+        # Pairs tied with the rarest are dropped too, because their order is arbitrary.
         pairs.data[pairs.data <= least] = 0
         pairs.eliminate_zeros()
     return pairs

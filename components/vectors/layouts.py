@@ -19,7 +19,7 @@ from openTSNE import TSNE
 
 from components.vectors.rows import covariance, slices, unit_rows
 
-# TensorBoard's PCA offers as many.
+# As many as TensorBoard's PCA offers.
 _PCA_COMPONENTS = 10
 _PERPLEXITY = 30
 # Iterations with exaggerated attraction, and those after; more (250 and 250) take three times as
@@ -70,14 +70,14 @@ def compute_layouts(
             f"The matrix is {matrix.shape}, with {len(rows)} rows for t-SNE; a layout takes at "
             "least 2 rows and columns."
         )
-    # With another number of threads sums are added in another order, and t-SNE ends elsewhere.
+    # More threads would add numbers in another order, and t-SNE would end elsewhere.
     with threadpoolctl.threadpool_limits(limits=1):
         return {name: _LAYOUTS[name](matrix, rows) for name in names}
 
 
 def _pca(matrix: np.ndarray, _: np.ndarray) -> Layout:
     positions = _principal_components(matrix, _PCA_COMPONENTS)
-    # Positions are stored as float32, and those of vectors near its largest number lie beyond it.
+    # Positions are stored as float32; those of vectors near its largest number would overflow.
     positions /= max(1, np.abs(positions).max() / np.finfo(np.float32).max)
     return Layout("PCA", positions, np.arange(len(matrix)))
 

@@ -54,9 +54,9 @@ def first_component_share(matrix: np.ndarray) -> float | None:
 def trustworthiness(matrix: np.ndarray, layout: Layout, k: int = 10) -> float | None:
     """Returns how far neighbors in a layout are neighbors in the matrix, by cosine.
 
-    It is 1 if the k nearest rows in the layout are the k nearest in the matrix, and falls with the
-    rank that those which are not have there (Venna and Kaski, "Neighborhood Preservation in
-    Nonlinear Projection Methods", 2001). `sklearn.manifold.trustworthiness` compares all rows.
+    It is 1 if the k nearest rows in the layout are the k nearest in the matrix; each of them that
+    is not lowers it by its rank in the matrix (Venna and Kaski, "Neighborhood Preservation in
+    Nonlinear Projection Methods", 2001). `sklearn.manifold.trustworthiness` cannot sample rows.
 
     Args:
         matrix: Finite floats [rows, columns].
@@ -64,7 +64,7 @@ def trustworthiness(matrix: np.ndarray, layout: Layout, k: int = 10) -> float | 
         k: Neighbors of each row.
 
     Returns:
-        The mean over at most 1,000 rows; None if too few are laid out to tell.
+        The trustworthiness of at most 1,000 rows; None if 2 k rows or fewer are laid out.
     """
     units, positions = unit_rows(matrix[layout.rows]), layout.positions
     rows = len(units)
@@ -113,7 +113,7 @@ def similarity(
     judgments = judgments[has_vector]
     if len(cosines) < 3 or not np.ptp(cosines) or not np.ptp(judgments):
         return Similarity(len(cosines))
-    # Pearson's correlation of ranks is Spearman's, and comes with an interval.
+    # Pearson's correlation of the ranks is Spearman's; SciPy gives an interval for Pearson's alone.
     ranks = scipy.stats.rankdata(cosines), scipy.stats.rankdata(judgments)
     correlation = scipy.stats.pearsonr(*ranks)
     interval = correlation.confidence_interval()

@@ -5,11 +5,11 @@ from sklearn.cluster import HDBSCAN
 
 from components.vectors.rows import unit_rows
 
-# A region of fewer rows is not seen as one in a picture of all. Of the 10,000 words of the IMDB
-# reviews 40 give 28 regions that can be named ("capital, europe, spain"), and 200 only 5.
+# A smaller region cannot be seen in a picture of all rows. For the 10,000 words of the IMDB reviews
+# a least size of 40 gives 28 regions that can be named ("capital, europe, spain"), 200 only 5.
 _MIN_ROWS = 20
 _MOST_REGIONS = 250
-# HDBSCAN's time and memory grow with the square of the rows: of 100,000 it took minutes and 4 GB.
+# HDBSCAN's time and memory grow with the square of the rows: 100,000 took minutes and 4 GB.
 _MOST_ROWS = 10_000
 
 
@@ -21,9 +21,9 @@ def find_regions(positions: np.ndarray, vectors: np.ndarray) -> list[np.ndarray]
         vectors: What it lays out, finite floats [rows, dimensions].
 
     Returns:
-        The rows of each region, integers, largest region first; in each the rows come first whose
-        vectors have the highest cosine with the mean of all vectors of the region, scaled to
-        length 1. Rows between the regions are in none.
+        The rows of each region, integers, largest region first. A region's rows are ordered by
+        falling cosine of their vectors with the mean of its vectors, scaled to length 1. Rows
+        between the regions are in none.
     """
     positions = positions[:_MOST_ROWS]
     least = max(_MIN_ROWS, len(positions) // _MOST_REGIONS)

@@ -50,7 +50,7 @@ def unit_rows(matrix: np.ndarray) -> np.ndarray:
         Floats of the same type and shape.
     """
     largest = np.abs(matrix).max(axis=1, keepdims=True, initial=0)
-    # First by the largest value, as squares of very small or large ones vanish or overflow.
+    # First by the largest value: squares of very small or large ones would vanish or overflow.
     scaled = matrix / np.where(largest > 0, largest, 1)
     # A length is 1 or more now, or 0.
     return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1)
