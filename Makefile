@@ -5,7 +5,7 @@ endif
 TESTS ?=
 FILES ?=
 SAMPLE ?= 100
-# A new tag for new code: Kubeflow's cache knows code by its image.
+# New code needs a new tag, because Kubeflow's cache identifies code by its image.
 IMAGE ?= tfx-embedding-projector:$(shell git describe --always --dirty)
 BASE_IMAGE ?= python:3.13-slim-trixie
 
@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 environment := .venv/.ready-$(PYTHON)
 
-# What TensorFlow 2.21 prints at its import, before it looks at TF_CPP_MIN_LOG_LEVEL.
+# What TensorFlow 2.21 prints at its import, before it reads TF_CPP_MIN_LOG_LEVEL.
 SHELL := bash
 notes := before absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers
 quietly := 2> >(trap '' INT; exec grep --line-buffered -avE '$(notes)' >&2)

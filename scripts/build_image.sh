@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the image: scripts/build_image.sh NAME BASE
-# Where the base can neither be found nor pulled, a bare Debian 13 is made and takes its place.
+# If the base is not on this machine and cannot be pulled, makes a bare Debian 13 and uses it.
 set -eu
 name=$1
 base=$2
@@ -14,5 +14,5 @@ if ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull --quiet "$bas
         tar --create --directory "$root" --exclude './var/cache/apt/*' . | docker import - "$base"
     fi
 fi
-# With the machine's network, which reaches the package registry.
+# The build needs the machine's network to reach the package registry.
 docker build --network host --build-arg BASE="$base" --tag "$name" .

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a bare Debian 13 (glibc 2.41, Python 3.13) in a directory: scripts/debian_root.sh DIR
-# Needs root and debootstrap. It is what the current track is tried in where the machine itself is
-# older, and what the container image starts from where none can be pulled.
+# Needs root and debootstrap. in_debian.sh runs the current track in it on an older machine, and
+# build_image.sh makes the image from it if no base can be pulled.
 set -eu
 root=$1
 [ -e "$root" ] && exit
@@ -17,7 +17,7 @@ debootstrap --variant=minbase \
     --include=ca-certificates,g++,git,iproute2,make,python3-dev,python3-venv \
     trixie "$unfinished" >"$log" 2>&1 ||
     { echo "debootstrap failed; the end of $log:" >&2; tail -n 5 "$log" >&2; exit 1; }
-# It trusts whom this machine trusts.
+# It trusts the same certificate authorities as this machine.
 cp -L /etc/ssl/certs/ca-certificates.crt "$unfinished/etc/ssl/certs/"
 rm -f "$log"
 mv "$unfinished" "$root"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes .venv from the lock: scripts/environment.sh PYTHON_VERSION
-# Without a version it prints the one that suits this machine: the newest of the current track
-# (TFX 1.21) that is installed where that can be, otherwise 3.10 (TFX 1.16).
+# Without a version it only prints the one that suits this machine: the newest installed one of the
+# current track (TFX 1.21) if the machine supports that track, otherwise 3.10 (TFX 1.16).
 # Needs git, make, a C++ compiler and any Python 3.8+ with venv; uv itself goes into .tools.
 set -eu
 UV_VERSION=0.13.9
@@ -16,7 +16,7 @@ has_glibc() {
     [ -n "$glibc" ] && [ "$(printf '%s\n' "$1" "$glibc" | sort -V | head -n 1)" = "$1" ]
 }
 
-# TFX's compiled partners decide.
+# These are the platforms that TFX's compiled dependencies have wheels for.
 runs_here() {
     case $(uname -s)-$(uname -m)-$1 in
         Linux-x86_64-3.10) has_glibc 2.17 ;;
@@ -26,7 +26,7 @@ runs_here() {
     esac
 }
 
-# pyenv's interpreters need not be on PATH, and those that are there need not run.
+# pyenv's interpreters may be missing from PATH, and pyenv's shims on PATH may not run.
 find_installed() {
     "python$1" -c '' 2>/dev/null && command -v "python$1" && return
     home=$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f6)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a command on this work tree inside a Debian 13 root: scripts/in_debian.sh ROOT COMMAND…
-# It is given a copy of the tree, /project there, which keeps its own .venv, .tools and output from
-# one call to the next. TFDS_DATA_DIR can be read there as well. Needs root.
+# The command runs in a copy of the tree, /project, which keeps its own .venv, .tools and output from
+# one call to the next. TFDS_DATA_DIR is mounted there, read-only. Needs root.
 set -eu
 root=$(realpath -m "$1")
 shift
@@ -17,7 +17,7 @@ project=$root/project
 mkdir -p "$project"
 find "$project" -mindepth 1 -maxdepth 1 \
     ! -name .venv ! -name .tools ! -name output -exec rm -rf {} +
-# A file that is deleted and not yet committed is listed, and warned of.
+# git also lists files that are deleted but not yet committed; tar only warns of them.
 git ls-files -z --cached --others --exclude-standard --deduplicate |
     tar -c --null --files-from=- --ignore-failed-read | tar -x -C "$project"
 
@@ -27,7 +27,7 @@ if [ -n "${TFDS_DATA_DIR:-}" ]; then
     mkdir -p "$root/tfds"
 fi
 
-# The mounts are the command's own: they are gone with it, however it ends.
+# The mounts are in the command's own namespace, so they go when it ends, however it ends.
 export root data
 exec unshare --mount --pid --fork --kill-child sh -euc '
     mount --bind "$root" "$root"  # `ip netns exec` wants / to be a mount.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the compiled pipeline with kfp.local, from within the image: scripts/kubeflow_local.sh IMAGE
-# PIPELINE_CONFIG, a path in the image, and PIPELINE__... say which.
+# PIPELINE_CONFIG, a path in the image, and PIPELINE__... configure the pipeline.
 set -eu
 image=$1
 store=$PWD/output/kubeflow-local
@@ -9,7 +9,7 @@ socket=${socket#unix://}
 [ -S "$socket" ] ||
     { echo "The Docker daemon must be one of this machine; $socket is no socket." >&2; exit 1; }
 
-# Nothing runs as root: for root, the image's own user does.
+# No step runs as root: if root calls this, the image's own user runs them.
 mkdir -p "$store"
 user=$(id -u)
 [ "$user" != 0 ] || { user=1000; chown "$user:0" "$store"; }

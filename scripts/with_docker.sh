@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a command with a Docker daemon: scripts/with_docker.sh COMMAND...
-# Where none answers, root gets one until the command ends: Debian's, with its data in output/docker
-# and no network but the machine's own.
+# If none answers and the caller is root, starts Debian's until the command ends, with its data in
+# output/docker and no network but the machine's own.
 set -eu
 
 daemon_answers() { docker version >/dev/null 2>&1; }

@@ -1,1 +1,1 @@
-"""The pipeline on Kubeflow Pipelines."""
+"""Compiles the pipeline for Kubeflow Pipelines, submits it and runs its steps."""

@@ -20,7 +20,10 @@ _HOST = "KF_PIPELINES_ENDPOINT"  # The variable that kfp reads.
 
 
 def main(words: list[str] | None = None) -> int:
-    """Runs the command line; `words` are those after the program's name.
+    """Runs the command line.
+
+    Args:
+        words: The arguments; None for those of the process.
 
     Returns:
         The exit code: 0 if all went well, 1 if something is wrong or the awaited run failed, 130 if
@@ -35,7 +38,7 @@ def main(words: list[str] | None = None) -> int:
     except kfp_server_api.ApiException as error:
         print(f"{options.host} {refusal(error)}", file=sys.stderr)
     except urllib3.exceptions.HTTPError as error:
-        reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]  # Without the object.
+        reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]  # Without a repr.
         print(f"{options.host} does not answer: {reason}", file=sys.stderr)
     except (ValueError, OSError) as error:  # Configuration, argument, file.
         print(error, file=sys.stderr)
@@ -100,8 +103,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _with_seconds(cron: str) -> str:
-    # KFP reads five fields as well, but as seconds, minute, hour, …: "0 3 * * *" would run at three
-    # minutes past every hour (kubeflow/kubeflow#5306).
+    # KFP would read the first of five fields as seconds: "0 3 * * *" would run at three minutes
+    # past every hour (kubeflow/kubeflow#5306).
     if len(cron.split()) != 5:
         raise argparse.ArgumentTypeError(
             "expected five fields, minute, hour, day of the month, month and day of the week, such "
@@ -197,5 +200,5 @@ def _client(options: argparse.Namespace) -> Client:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore", FutureWarning)  # kfp's, of servers before 2.0.
-    logging.disable(logging.ERROR)  # Of urllib3 and kfp, about failures that `main` tells of.
+    logging.disable(logging.ERROR)  # urllib3 and kfp log failures that `main` reports.
     sys.exit(main())

@@ -1,6 +1,6 @@
-"""Artifact types of one's own in a PipelineSpec.
+"""Lets TFX compile this project's artifact types into a PipelineSpec.
 
-TFX compiles only types whose TYPE_NAME is their import path and that have no properties.
+TFX itself compiles only types whose TYPE_NAME is their import path and that have no properties.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _JSON_TYPES = {
 
 @contextlib.contextmanager
 def compilable() -> Iterator[None]:
-    """Lets TFX compile artifact types of this project, in a ``with`` block."""
+    """Replaces TFX's function that describes a type, during a ``with`` block."""
     of_tfx = compiler_utils.get_artifact_schema
 
     def schema(artifact_type: type[types.Artifact]) -> str | bytes:
@@ -33,7 +33,7 @@ def compilable() -> Iterator[None]:
 
 
 def _instance_schema(artifact_type: type[types.Artifact]) -> str:
-    # When a step runs, TFX imports the type by the title: its top-level package must export it.
+    # In a step, TFX imports the type by this title, so the top-level package must export it.
     package = artifact_type.__module__.partition(".")[0]
     properties = artifact_type.PROPERTIES or {}
     schema = {

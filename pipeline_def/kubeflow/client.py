@@ -18,10 +18,10 @@ _BAD_PIPELINE = re.compile("Failed to (validate|generate|compile|unmarshal)|unkn
 
 
 class Client(kfp.Client):
-    """A client for one user, which tells at once why an installation cannot be used.
+    """A client for one user, which reports at once why an installation cannot be used.
 
-    kfp's asks for the server's health five times over 25 seconds, with a traceback for each, and
-    takes a login page for an answer.
+    kfp's own client asks for the server's health five times in 25 seconds, prints a traceback each
+    time, and accepts a login page as the answer.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Client(kfp.Client):
             token_file: A file with a bearer token. It is read for each request, as tokens expire.
 
         Raises:
-            ValueError: What answers is no Kubeflow Pipelines, or it wants a namespace.
-            kfp_server_api.ApiException: It refuses the token.
-            urllib3.exceptions.HTTPError: Nothing answers.
+            ValueError: The answer is not that of Kubeflow Pipelines, or `namespace` is required.
+            kfp_server_api.ApiException: The server refuses the token.
+            urllib3.exceptions.HTTPError: The server does not answer.
         """
         self.namespace = namespace
         credentials = ServiceAccountTokenVolumeCredentials(str(token_file)) if token_file else None
@@ -51,8 +51,8 @@ class Client(kfp.Client):
         self.get_kfp_healthz()
 
     def get_kfp_healthz(self, sleep_duration: int = 0) -> kfp_server_api.V2beta1GetHealthzResponse:
-        """Asks for the health of the server, once."""
-        # Not by the API's own method, whose name kfp-server-api 2.17 changed.
+        """Asks for the health of the server, once; see `__init__` for the errors."""
+        # Without the API's own method, because kfp-server-api 2.17 renamed it.
         health = self._healthz_api.api_client.call_api(
             "/apis/v2beta1/healthz",
             "GET",
@@ -92,10 +92,13 @@ class Client(kfp.Client):
         pipeline_root: str | None = None,
         service_account: str | None = None,
     ) -> dict[str, Any]:
-        """Returns what `run_pipeline` and `create_recurring_run` are told of a version to run.
+        """Returns the arguments of `run_pipeline` and `create_recurring_run` that name a version.
 
-        The experiment is created if it is new. The pipeline root, a URI for the outputs, and the
-        steps' Kubernetes service account are the cluster's defaults if they are None.
+        Args:
+            version: The version to run.
+            experiment: Name of the experiment, which is created if it is new.
+            pipeline_root: URI for the outputs; None for the cluster's default.
+            service_account: Kubernetes service account of the steps; None for the default.
         """
         group = self.create_experiment(experiment, namespace=self.namespace)
         return {
@@ -107,9 +110,13 @@ class Client(kfp.Client):
         }
 
     def repeat(self, name: str, cron: str, enabled: bool, arguments: dict[str, Any]) -> None:
-        """Creates a recurring run, in place of those of the same name.
+        """Creates a recurring run and deletes those that have the same name.
 
-        `cron` has six fields, the first for the seconds; `arguments` is what that method returns.
+        Args:
+            name: Its name.
+            cron: Its times in six fields, the first for the seconds.
+            enabled: Whether it is active; if not, it can be enabled in the user interface.
+            arguments: What `Client.arguments` returned.
         """
         before = self.recurring(name)
         self.create_recurring_run(
@@ -135,7 +142,7 @@ class Client(kfp.Client):
 
 
 def refusal(error: kfp_server_api.ApiException) -> str:
-    """Says what a server answered in place of what it was asked for."""
+    """Returns what to tell a user about a request that the server refused."""
     said = _message(error.body or "") or error.reason
     if error.status == 500 and _BAD_PIPELINE.search(said):
         return (
@@ -164,5 +171,5 @@ def _message(body: str) -> str:
         answer = json.loads(body)
         said = answer.get("message") or answer.get("error_message") or ""
     except (ValueError, AttributeError):  # No JSON, or no object.
-        said = "" if body.lstrip().startswith("<") else body  # A proxy's page tells no more.
+        said = "" if body.lstrip().startswith("<") else body  # Without the HTML page of a proxy.
     return " ".join(said.split()).rstrip(".")[:500]

@@ -42,7 +42,7 @@ def compile_pipeline(config: PipelineConfig) -> str:
     """Compiles the pipeline of a configuration.
 
     Args:
-        config: What to run; its section `kubeflow` says how.
+        config: The configuration, with the settings for the cluster in its section `kubeflow`.
 
     Returns:
         YAML: a PipelineSpec 2.1.0, and a second document if there are Kubernetes settings. The same
@@ -94,7 +94,7 @@ def _as_seen_by_steps(config: PipelineConfig) -> PipelineConfig:
 
 
 def _faults(config: PipelineConfig) -> Iterator[str]:
-    """Yields what only works on this machine, and where what a step writes is lost."""
+    """Yields a message for each setting that does not work in the steps' containers."""
     settings = config.kubeflow
     if settings.image is None:
         yield (
@@ -150,7 +150,7 @@ def _baseline(settings: Kubeflow) -> tfx.dsl.Importer | None:
 def _set_up_steps(
     spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig, settings: Kubeflow
 ) -> list[dict[str, Any]]:
-    """Sets what KFP knows of each step; returns a document of what only Kubernetes knows, if any.
+    """Applies KFP's settings to each step; returns the document of Kubernetes' settings, if any.
 
     The document stays a plain dictionary: Python 3.10 has no kfp-kubernetes with all its fields.
     """
@@ -226,8 +226,8 @@ def rewrite(
     """Rewrites, in place, what TFX's runner compiled into what KFP accepts.
 
     Args:
-        spec: Schema version 2.1.0; its `deployment_spec` is not looked at.
-        deployment: What `spec.deployment_spec` holds.
+        spec: Schema version 2.1.0; its `deployment_spec` is ignored.
+        deployment: The content of `spec.deployment_spec`.
         pipeline: The pipeline that was compiled.
     """
     for node in pipeline.components:
@@ -236,7 +236,7 @@ def rewrite(
         elif isinstance(node, tfx.dsl.Importer):
             _rename_import(spec, node.id)
         elif node.driver_class is not base_driver.BaseDriver:
-            # KFP runs no drivers, and its cache does not see what a driver looks at.
+            # KFP runs no drivers, and its cache does not see what a driver checks.
             spec.root.dag.tasks[node.id].ClearField("caching_options")
         if any(channel.type is EmbeddingProjection for channel in node.outputs.values()):
             _add_visualization(spec, node.id)
@@ -246,10 +246,10 @@ def rewrite(
 def _add_dataset_step(
     spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig, name: str
 ) -> None:
-    """Makes the driver of TfdsExampleGen a step before it, since KFP runs no drivers.
+    """Adds a step that runs TfdsExampleGen's driver before it, because KFP runs no drivers.
 
-    The step is never cached. TfdsExampleGen takes the dataset and its fingerprint from it as
-    parameters, so that KFP's cache serves unchanged data and not changed data.
+    The new step is never cached. It passes the dataset and its fingerprint to TfdsExampleGen as
+    parameters, so that KFP's cache serves that step only for unchanged data.
     """
     component, task = spec.components[name], spec.root.dag.tasks[name]
     dataset, dataset_task = spec.components[DATASET_STEP], spec.root.dag.tasks[DATASET_STEP]
@@ -289,7 +289,7 @@ def _add_visualization(spec: ir.PipelineSpec, name: str) -> None:
 
 
 def _rename(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -> None:
-    """Gives tasks names that Argo accepts, the rest those that kfp.local expects."""
+    """Gives tasks names that Argo accepts, and components and executors those of kfp.local."""
     tasks = spec.root.dag.tasks
     for task in tasks.values():
         task.component_ref.name = _component_name(task.component_ref.name)

@@ -6,12 +6,12 @@ downloads the inputs before the command and uploads the outputs after it. TFX's 
 
 * restores the types of the inputs, which KFP's driver leaves out (``toRuntimeArtifact`` in
   backend/src/v2/metadata/converter.go of kubeflow/pipelines);
-* drops the outputs that are no TFX artifacts, such as the ``executor-logs`` that the driver adds
+* drops outputs that are not TFX artifacts, such as the ``executor-logs`` that the driver adds
   (``provisionOutputs`` in backend/src/v2/driver/driver.go);
 * maps the URIs of object stores to the launcher's local directories, and back in the output
   (``LocalPathForURI`` in backend/src/v2/component/launcher_v2.go), so that TensorFlow needs neither
   file systems nor credentials for them;
-* drops null metadata, at which the launcher fails (``StructValueToMLMDValue`` in
+* drops null metadata, on which the launcher fails (``StructValueToMLMDValue`` in
   backend/src/v2/metadata/converter.go).
 """
 
@@ -40,7 +40,11 @@ _LOCAL_DIRECTORIES = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs one step, given the arguments that the compiler wrote, and those for Beam."""
+    """Runs one step.
+
+    Args:
+        argv: The arguments that the compiler wrote, and Beam's.
+    """
     parser = argparse.ArgumentParser(prog="pipeline_def.kubeflow.entrypoint", allow_abbrev=False)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--executor_class_path")
@@ -100,11 +104,15 @@ def _run_executor(
 def for_tfx(
     executor_input: ir.ExecutorInput, inputs_spec: ir.ComponentInputsSpec
 ) -> ir.ExecutorInput:
-    """Returns a copy of what KFP's driver passes, as TFX understands it.
+    """Translates KFP's input of a step for TFX, and makes the parent directories of the outputs.
 
-    Inputs have their types, outputs are TFX's own, URIs are local paths, and the parent directories
-    of the outputs exist. The output file is another one beside the launcher's, which must not see
-    an unfinished file.
+    Args:
+        executor_input: What the driver passes.
+        inputs_spec: The types of the step's inputs.
+
+    Returns:
+        A copy in which inputs have their types, outputs are TFX's own, and URIs are local paths.
+        The output file is another one, because the launcher must not see an unfinished file.
     """
     step = ir.ExecutorInput()
     step.CopyFrom(executor_input)
@@ -124,9 +132,13 @@ def for_tfx(
 
 
 def for_launcher(output: ir.ExecutorOutput, executor_input: ir.ExecutorInput) -> ir.ExecutorOutput:
-    """Changes, in place, the output of TFX into what KFP's launcher takes, and returns it.
+    """Translates TFX's output for KFP's launcher, in place, and returns it.
 
-    It gets the original URIs, in metadata as well, and loses null metadata.
+    Restores the original URIs, in metadata too, and removes null metadata.
+
+    Args:
+        output: What TFX wrote.
+        executor_input: What KFP's driver passed to the step.
     """
     known = [*_artifacts(executor_input.inputs), *_artifacts(executor_input.outputs)]
     uris = {local_path(artifact.uri): artifact.uri for artifact in known}
@@ -136,13 +148,13 @@ def for_launcher(output: ir.ExecutorOutput, executor_input: ir.ExecutorInput) ->
         for key, value in list(fields.items()):
             if value.HasField("null_value"):
                 del fields[key]
-            elif value.string_value in uris:  # Such as the models that a blessing names.
+            elif value.string_value in uris:  # For example the models that a blessing names.
                 value.string_value = uris[value.string_value]
     return output
 
 
 def local_path(uri: str) -> str:
-    """Returns the path of the container where KFP's launcher keeps the content of a URI."""
+    """Returns the container's path where KFP's launcher keeps the content of a URI."""
     for scheme, directory in _LOCAL_DIRECTORIES.items():
         if uri.startswith(scheme):
             return directory + uri.removeprefix(scheme)
@@ -163,7 +175,7 @@ def _visualize(executor_input: ir.ExecutorInput, output: ir.ExecutorOutput) -> N
     (exported,) = output.artifacts["projection"].artifacts
     properties = json_format.MessageToDict(exported.metadata)
     html = visualization.page(local_path(projection.uri), properties, projection.uri)
-    for artifact in _artifacts(executor_input.inputs):  # The map names its model.
+    for artifact in _artifacts(executor_input.inputs):  # The map shows the URI of its model.
         html = html.replace(local_path(artifact.uri), artifact.uri)
     pathlib.Path(local_path(page.uri)).write_text(html, encoding="utf-8")
     output.artifacts[visualization.OUTPUT].artifacts.add(name=page.name, uri=page.uri)

@@ -31,7 +31,7 @@ _LINES_OF_A_FAILURE = 30
 def _run(spec: str, store: pathlib.Path, terminal: TextIO) -> pathlib.Path:
     """Runs the steps of a compiled pipeline, and returns the run's directory in the store.
 
-    The terminal gets a line as each step starts and ends. What the steps print goes to stdout.
+    Prints a line to the terminal as each step starts and ends, and the steps' own output to stdout.
     """
     docker_task_handler.run_docker_container = functools.partial(_run_container, terminal)
     # As the caller, and with the machine's network: a dataset may have to be downloaded.
@@ -48,10 +48,10 @@ def _run(spec: str, store: pathlib.Path, terminal: TextIO) -> pathlib.Path:
 def _run_container(
     terminal: TextIO, client: docker.DockerClient, image: str, command: list[str], **arguments: Any
 ) -> int:
-    """Runs a step in place of kfp's function, and returns the exit code.
+    """Runs a step, in place of kfp's function, and returns its exit code.
 
-    kfp has the daemon remove the container when it ends. If it is gone before kfp asks for the exit
-    code, kfp takes a failed step for a successful one: 2 of 12 failing pipelines.
+    kfp lets the daemon remove the container when it ends. If that happens before kfp asks for the
+    exit code, kfp takes the step for successful, as it did in 2 of 12 failing pipelines.
     """
     step = _step(command)
     start = time.monotonic()
@@ -72,7 +72,7 @@ def _run_container(
 
 
 def _step(command: list[str]) -> str:
-    """Returns the step of a command: the directory of its outputs bears its name."""
+    """Returns the name of the step that a command runs, which is that of its output directory."""
     value_of = dict(itertools.pairwise(command))
     executor_input = json.loads(value_of["--json_serialized_invocation_args"])
     return pathlib.Path(executor_input["outputs"]["outputFile"]).parent.name
@@ -81,8 +81,11 @@ def _step(command: list[str]) -> str:
 def main(arguments: list[str]) -> None:
     """Runs the configured pipeline; what libraries and steps print goes into `STORE/steps.log`.
 
+    Args:
+        arguments: The directory STORE.
+
     Raises:
-        SystemExit: The configuration cannot be used, or a step failed.
+        SystemExit: The arguments or the configuration cannot be used, or a step failed.
     """
     if len(arguments) != 1:
         sys.exit("Usage: python -m pipeline_def.kubeflow.local STORE")
@@ -94,7 +97,7 @@ def main(arguments: list[str]) -> None:
             outputs = _run(spec, store, terminal) / "ProjectorExporter"
     except ConfigError as error:
         sys.exit(str(error))
-    except RuntimeError:  # kfp's, of a step whose last lines have been printed.
+    except RuntimeError:  # kfp raises it for a failed step, whose last lines have been printed.
         sys.exit(f"All output of the steps: {log}")
     print(f"\nProjection:  {outputs / 'projection'}")
     print(f"Look at it:  {outputs / 'visualization'}")

@@ -1,7 +1,7 @@
 """The section `kubeflow` of a configuration; importable without TFX and KFP.
 
-KFP's server passes names, sizes and labels on to Kubernetes unseen, where a wrong one fails in the
-middle of a run. They are therefore judged here.
+KFP's server passes names, sizes and labels on to Kubernetes unchecked, where a wrong one fails in
+the middle of a run. They are therefore checked here.
 """
 
 import re
@@ -35,7 +35,7 @@ PinnedImage = Annotated[
         " Kubeflow's cache tells code apart by its image alone.",
     ),
 ]
-# Of its digits one is not 0.
+# At least one digit is not 0.
 _SIZE = r"(?=[\d.]*[1-9])\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?"
 Size = Annotated[str, _matches(_SIZE, "a size such as 16Gi or 500M")]
 # TensorFlow has a file system for gs:// only.
@@ -62,11 +62,11 @@ class Volume(_Section):
     claim: ObjectName
     """Name of the PersistentVolumeClaim."""
     mount_path: Annotated[str, Field(pattern="^/[^:]+$")]
-    """Directory of the steps' containers."""
+    """Directory in the steps' containers."""
 
 
 class Toleration(_Section):
-    """A taint of nodes that a step may run on all the same."""
+    """A taint of nodes that a step tolerates."""
 
     key: QualifiedName | None = None
     """Key of the taint; ``None``: every taint, with the operator ``Exists``."""
@@ -86,11 +86,11 @@ class Toleration(_Section):
 
 
 class Secret(_Section):
-    """A Kubernetes secret that every step has in its environment."""
+    """A Kubernetes secret whose keys every step has as environment variables."""
 
     name: ObjectName
     environment: dict[SecretKey, Variable]
-    """Environment variable for each key of the secret that is wanted."""
+    """The environment variable for each key of the secret."""
 
 
 class StepSettings(_Section):
@@ -113,7 +113,7 @@ class StepSettings(_Section):
     retries: NonNegativeInt = 0
     """Number of times that a failed step is tried again."""
     caching: bool = True
-    """Whether KFP's cache may serve the step. It never serves ``Dataset``, ``Pusher``, and
+    """Whether KFP's cache may serve the step. It never serves ``Dataset``, ``Pusher``, or
     ``ProjectorExporter`` with a `publish_dir`."""
 
 
@@ -125,21 +125,21 @@ class Kubeflow(_Section):
     pipeline_root: ObjectStoreUri | None = None
     """Where a run keeps its artifacts; ``None``: the cluster's default."""
     data_dir: StepPath | None = None
-    """The steps' ``dataset.data_dir``; ``None``: the image's ``TFDS_DATA_DIR``, or TFDS's own
-    default, where each run prepares the dataset anew."""
+    """Replaces ``dataset.data_dir`` in the steps. With neither, they use the ``TFDS_DATA_DIR`` of
+    the image or TFDS's own default, where each run prepares the dataset anew."""
     publish_dir: StepPath | None = None
-    """The steps' ``publish_dir``."""
+    """Replaces the pipeline's ``publish_dir`` in the steps."""
     push_destination: StepPath | None = None
     """Where blessed models are pushed; ``None``: there is no Pusher."""
     baseline_model: ObjectStoreUri | None = None
-    """URI of the Model artifact that a new model is compared with; ``None``: with none."""
+    """URI of the Model artifact that a new model is compared with; ``None``: no comparison."""
     volumes: list[Volume] = []
     secrets: list[Secret] = []
     defaults: StepSettings = StepSettings()
     """Settings of every step."""
     steps: dict[str, StepSettings] = {}
-    """Settings of single steps by name, such as ``EmbeddingTrainer``. Each that is set replaces
-    that of `defaults`."""
+    """Settings of single steps by name, such as ``EmbeddingTrainer``. A field that is set here
+    replaces that of `defaults`."""
 
     @pydantic.field_validator("volumes")
     @classmethod

@@ -1,4 +1,4 @@
-"""The page of a projection in KFP's user interface."""
+"""Makes the page that shows a projection in KFP's user interface."""
 
 import pathlib
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from components.projector_exporter.page import MAP, add_facts
 
-# The output of ProjectorExporter's step that the entrypoint makes, not a TFX executor.
+# The output of the step ProjectorExporter that the entrypoint writes, not the TFX executor.
 OUTPUT = "visualization"
 
 _COPY_COMMANDS = {
@@ -36,7 +36,7 @@ def page(projection: str, properties: Mapping[str, Any], uri: str) -> str:
 def commands(uri: str) -> str:
     """Returns the shell commands, one a line, that open the projection at a URI in TensorBoard.
 
-    TensorBoard's projector reads no object stores, so that the artifact is copied from one first.
+    TensorBoard's projector cannot read object stores, so the artifact is first copied from one.
     """
     scheme, separator, path = uri.partition("://")
     if not separator:

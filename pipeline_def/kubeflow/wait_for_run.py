@@ -28,9 +28,15 @@ _ENDED = _WORDS.keys() - {"RUNNING"}
 def wait_for_run(
     client: kfp.Client, run_id: str, steps: Sequence[str]
 ) -> kfp_server_api.V2beta1Run:
-    """Waits for the end of a run, prints how its steps are doing, and returns the run as it ended.
+    """Waits for the end of a run, and prints a line as each step starts and ends.
 
-    `steps` are the names of the pipeline's tasks.
+    Args:
+        client: The client of the cluster.
+        run_id: Id of the run.
+        steps: Names of the pipeline's tasks.
+
+    Returns:
+        The run as it ended.
 
     Raises:
         kfp_server_api.ApiException: The run was deleted, or the server has answered nothing but
@@ -66,11 +72,11 @@ def _poll(client: kfp.Client, run_id: str) -> Iterator[kfp_server_api.V2beta1Run
 def _states(
     run: kfp_server_api.V2beta1Run, steps: Sequence[str]
 ) -> Iterator[tuple[str, str, float | None]]:
-    """Yields the steps that have begun, in that order, with a word and their seconds.
+    """Yields the steps that have begun, in order of their start, with state and seconds.
 
-    The server lists the nodes of an Argo workflow. A step has the node NAME and before it
-    NAME-driver, which resolves the inputs; if that fails, NAME never starts. A step that the cache
-    serves looks like any other: the v2beta1 API does not tell.
+    The server lists the nodes of an Argo workflow. A step has a node NAME and before it a node
+    NAME-driver, which resolves the inputs; if that fails, NAME never starts. The v2beta1 API does
+    not tell which steps the cache served.
     """
     tasks = (run.run_details and run.run_details.task_details) or []
     begun = [task for task in tasks if task.start_time]

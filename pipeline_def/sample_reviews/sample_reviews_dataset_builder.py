@@ -46,7 +46,7 @@ def write_review(seed: str, label: int) -> str:
     """Writes one review.
 
     Args:
-        seed: Seed of the random choices; the same seed gives the same review on any machine.
+        seed: Seed of the random choices; it gives the same review on any machine.
         label: The review's label: 0 for a bad opinion, 1 for a good one.
 
     Returns:
