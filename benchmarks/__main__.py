@@ -2,8 +2,8 @@
 
 Each part is a process whose last line of output is a JSON object of metrics. Cheap parts run
 several times, alternating with the others, so that other load on the machine affects all of them.
-Prints medians, and ratios with their targets, and writes both to ``benchmarks/results.json``, with
-all single values, the machine and the versions.
+Prints medians, and ratios with their targets. Writes both to ``benchmarks/results.json``, with all
+single values, the machine and the versions.
 """
 
 import argparse

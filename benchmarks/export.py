@@ -104,7 +104,7 @@ def measure(
         dimensions: Columns of the embedding.
 
     Returns:
-        The seconds of the export, and the peak memory in bytes, with that of the embedding.
+        The seconds of the export, and the peak memory in bytes, which includes the embedding.
     """
     imported = _peak_bytes()
     words = make_words(rows, dimensions)

@@ -1,7 +1,7 @@
 """Measures how time and memory grow with the reviews, the vocabulary and the exported rows.
 
-Each size runs in a new process. To get more reviews they are repeated, each with its own number in
-front, so that texts stay distinct and the number of distinct words grows, too. The exponent of a
+Each size runs in a new process. Larger sets of reviews are repetitions; each review begins with its
+number, so that texts stay distinct and the number of distinct words grows, too. The exponent of a
 growth is the slope between the two largest sizes on logarithmic scales; 1 means linear. The stock
 pipeline runs on the two smallest numbers of reviews.
 """

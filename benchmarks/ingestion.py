@@ -1,8 +1,8 @@
 """Measures TfdsExampleGen, CsvExampleGen and a plain copy of the records on the same reviews.
 
-Each component is the only step of a pipeline, and its driver is included; writing the CSV files is
-not. TfdsExampleGen runs on in-memory Beam, as in the pipeline. CsvExampleGen runs so, too, and once
-more in several processes as in TFX's IMDB example. The copy uses TensorFlow's record reader and
+Each component is the only step of a pipeline. The time includes its driver, but not writing the CSV
+files. TfdsExampleGen runs on in-memory Beam, as in the pipeline. CsvExampleGen runs once like that,
+and once in several processes as in TFX's IMDB example. The copy uses TensorFlow's record reader and
 writer with the compression of TfdsExampleGen, in one thread.
 """
 

@@ -1,16 +1,16 @@
-"""Compares embeddings: the accuracy they reach, what their neighbors mean, and whether these stay.
+"""Compares embeddings by their accuracy, and by the meaning and the stability of their neighbors.
 
 The examples and the configuration are those of the pipeline, which runs first if it has no outputs
-yet. This project trains from each start and with several penalties, gensim's Word2Vec by skip-gram;
-each with two seeds. Bag-of-words classifiers show what accuracy is to be had without an embedding.
-Prints for each:
+yet. Each start and penalty of this project, and gensim's Word2Vec (skip-gram), is trained with two
+seeds. Bag-of-words classifiers show the accuracy that is possible without an embedding. Prints for
+each:
 
-* the accuracy on the validation share; of gensim's vectors that of a logistic regression on means,
+* the accuracy on the validation examples; for gensim, of a logistic regression on a text's mean,
 * the rank correlations with WordSim-353 and SimLex-999, which gensim ships,
 * the share of a word's ten nearest neighbors that are the same in both trainings, for all words and
   for the 2,000 most frequent; the same for the co-occurrence start and that of a bootstrap,
 * the share of the variance in the first principal component,
-* the seconds of CPU of a training.
+* the CPU seconds of a training.
 """
 
 import dataclasses
@@ -113,7 +113,7 @@ def _bootstrap(data: _Data) -> dict[str, float]:
 def _measure(
     name: str, data: _Data, embed: Callable[[int], tuple[np.ndarray, float]]
 ) -> dict[str, float]:
-    """Measures the vectors and the accuracy that two seeds lead to."""
+    """Measures the vectors and the accuracy of trainings with two seeds."""
     start = time.process_time()
     (a, accuracy), (b, other) = (embed(seed) for seed in (0, 1))
     seconds = (time.process_time() - start) / 2
@@ -129,7 +129,7 @@ def _measure(
 
 
 def _overlaps(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """Returns the share of its nearest neighbors that a word has in both, as means of words."""
+    """Returns the mean share of a word's nearest neighbors in `a` that it also has in `b`."""
     nearest = zip(*(nearest_neighbors(vectors, _NEIGHBORS)[0] for vectors in (a, b)), strict=True)
     shares = [float(np.isin(x, y).mean()) for x, y in nearest]
     return {
@@ -160,7 +160,7 @@ def _word2vec(data: _Data, seed: int) -> tuple[np.ndarray, float]:
         vector_size=data.options.embedding_dim,
         sg=1,
         min_count=1,
-        workers=1,  # With more the vectors depend on chance.
+        workers=1,  # More would make the vectors depend on the timing of threads.
         seed=seed,
     )
     vectors = np.zeros((data.rows, data.options.embedding_dim), np.float32)

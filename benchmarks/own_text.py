@@ -1,8 +1,8 @@
-"""Runs the pipeline on files of one's own, beside TF-IDF and logistic regression.
+"""Compares the pipeline with TF-IDF and logistic regression, on your own files.
 
 ``python -m benchmarks.own_text reviews.csv …`` takes files that ``python -m pipeline_def init``
-understands, 85 % of each to train on, and prints a JSON line for each. The peer gets the same words
-of the same examples, so that what is compared is the model.
+understands, trains on 85 % of each, and prints a JSON line for each. The peer gets the same words
+of the same examples, so that only the models differ.
 """
 
 import argparse

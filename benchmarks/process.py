@@ -1,7 +1,7 @@
 """Measures a process with its children.
 
-``python -m benchmarks.process ARGUMENTS`` stands between the measuring and the measured process,
-because Linux counts the memory of a process that starts another as the other's, until its exec.
+``python -m benchmarks.process ARGUMENTS`` is a small process that starts the measured one: on Linux
+the peak memory of a child begins with that of its parent, from which it was forked.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ def run(arguments: Sequence[str], **variables: str) -> Cost:
         Its time and memory.
 
     Raises:
-        RuntimeError: The process failed; the message ends with its last output.
+        RuntimeError: The process failed; the message ends with the last part of its output.
     """
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.process", *arguments],

@@ -44,7 +44,7 @@ def measure(chosen: setting.Setting) -> dict[str, Any]:
         chosen: The reviews.
 
     Returns:
-        Time and memory.
+        Time and memory, by metric.
     """
     start = time.monotonic()
     write_csv(chosen, chosen.fresh("stock") / "csv")
@@ -64,7 +64,7 @@ def write_csv(chosen: setting.Setting, directory: pathlib.Path) -> None:
 
     Args:
         chosen: The reviews.
-        directory: Gets a directory for each split.
+        directory: Where to make a directory for each split.
     """
     for split in ("train", "eval"):
         path = directory / split / "reviews.csv"

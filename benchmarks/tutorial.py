@@ -7,8 +7,8 @@ checkpoint of the embedding without its first row, a ``metadata.tsv`` of the sub
 ``python -m benchmarks.tutorial`` trains, exports to ``output/bench`` and verifies the export.
 
 TFDS no longer offers the reviews as subwords, so the same encoder encodes them here, outside the
-measured time. It learns from the first 3 of the reviews' 33 million characters, which takes half a
-minute instead of five, and its subwords are kept for the next run.
+measured time. It learns from the first 3 million of the reviews' 33 million characters, which takes
+half a minute instead of five, and its subwords are kept for the next run.
 """
 
 import collections
@@ -35,7 +35,7 @@ BATCH_SIZE = 10
 # Batches of the test split that the notebook validates on.
 VALIDATION_STEPS = 20
 _CORPUS_CHARACTERS = 3_000_000
-# Batches before the measured ones, in which the graph is built.
+# Batches that are not measured, because the graph is built in them.
 _WARM_UP = 100
 
 Encoder = tfds.deprecated.text.SubwordTextEncoder
