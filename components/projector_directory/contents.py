@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What TensorBoard shows first of a directory.
+    """A tensor of a projector directory, as TensorBoard shows it.
 
     Attributes:
         name: The tensor's name.
@@ -37,13 +37,13 @@ class Contents:
 
 
 def read_contents(directory: str) -> Contents:
-    """Reads the first tensor of a directory, its labels and its bookmarks.
+    """Reads a tensor of a directory, its labels and its bookmarks.
 
     Args:
         directory: The directory with the `projector_config.pbtxt`.
 
     Returns:
-        The first of its tensors in alphabetical order that has labels, as TensorBoard opens it.
+        The first tensor with labels, in alphabetical order.
 
     Raises:
         ValueError: The directory cannot be read, or labels and points do not belong together; see
@@ -72,7 +72,7 @@ def read_contents(directory: str) -> Contents:
 
 
 def _require(directory: str, finding: Finding[_Result | None]) -> _Result:
-    """Returns what a rule reads; refuses the directory if it reads nothing."""
+    """Returns what a rule reads, or raises an error with the rule's violations."""
     violations: list[Violation] = []
     while True:
         try:

@@ -28,7 +28,8 @@ import numpy as np
 
 # TensorBoard's page decodes a table in chunks of this many bytes, each on its own.
 CHUNK_BYTES = 1_000_000
-# Of two lines in a row at most one holds a chunk boundary: the line above can shift a character.
+# Of two neighboring lines of at most this size only one can cross a chunk boundary, so that spaces
+# in the line above can shift it.
 _MAX_LINE_BYTES = CHUNK_BYTES // 2 - 8
 
 # The first two draw lines between points. A JavaScript object cannot hold the third, and with the

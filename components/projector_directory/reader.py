@@ -1,7 +1,7 @@
 """Reads files of a projector directory as TensorBoard's server and page do, flaws included.
 
-It follows TensorBoard 2.16.2, whose projector code 2.21 has unchanged but for a check of paths.
-Nothing here judges what is read: that is done in `verify`.
+It follows TensorBoard 2.16.2; the projector code of 2.21 differs only in a check of paths. `verify`
+judges what is read.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,13 +17,10 @@ class ParsingHangsError(ValueError):
 
 
 def served_text(content: bytes) -> str:
-    """Returns what the server sends of a metadata file.
+    """Returns the text that the server sends of a metadata file: without carriage returns.
 
     Args:
         content: The file.
-
-    Returns:
-        Its text: the server drops carriage returns.
 
     Raises:
         UnicodeDecodeError: The file is not UTF-8. The server answers 500.
@@ -78,7 +75,7 @@ def parse_table(lines: Sequence[str]) -> tuple[list[str], list[tuple[str, ...]]]
         The names of the columns, and the cells of each row as written. A first line with a tab
         is a header; without one the single column is called 'label'.
     """
-    # Tuples: the garbage collector revisits as many lists again and again, which takes longer.
+    # Tuples, because the garbage collector would revisit as many lists again and again.
     rows = [tuple(line.split("\t")) for line in lines if not is_blank(line)]
     if rows and len(rows[0]) > 1:
         return list(rows[0]), rows[1:]

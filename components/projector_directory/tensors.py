@@ -14,7 +14,7 @@ from components.projector_directory.metadata import Column
 
 VARIABLE = "{}/.ATTRIBUTES/VARIABLE_VALUE"
 _CHECKPOINT = "embedding.ckpt-1"
-# 32 MiB of float32: TensorFlow copies what it writes, and so never more than this of a tensor.
+# 32 MiB of float32. TensorFlow copies what it writes, slice by slice.
 _SLICE_VALUES = 2**23
 # Names become parts of file names, and of URLs that TensorBoard does not encode.
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -34,8 +34,8 @@ class Tensor:
         bookmarks: See `bookmarks.encode_bookmarks`.
 
     Raises:
-        ValueError: The name or the vectors are none of that; whether the numbers are finite and
-            the labels fit is checked on what has been written.
+        ValueError: The name has another character, or the vectors are no float32 matrix. `write`
+            checks the values and the labels.
     """
 
     name: str
@@ -58,10 +58,10 @@ class Tensor:
 
 
 def write_checkpoint(directory: str, tensors: Sequence[Tensor]) -> None:
-    """Writes a checkpoint of the tensors alone, each under VARIABLE, and the file that names it.
+    """Writes a checkpoint of the tensors, each under VARIABLE, and the file that names it.
 
-    `tf.train.Checkpoint` takes variables, which would be copies of the tensors. A checkpoint may
-    consist of slices, as distributed training writes them: the tensors are copied slice by slice.
+    `tf.train.Checkpoint` takes variables, which would be copies of the whole tensors. This writes
+    the tensors in slices, as distributed training does.
 
     Args:
         directory: Where to write.
@@ -103,11 +103,11 @@ def row_slices(rows: int, columns: int) -> Iterator[slice]:
 
 
 def slice_spec(shape: Sequence[int], part: slice) -> str:
-    """Returns how `SaveV2` and `RestoreV2` are told to take some rows of a matrix.
+    """Returns the specification of some rows of a matrix for `SaveV2` and `RestoreV2`.
 
     Args:
         shape: Rows and columns of the matrix.
-        part: What `row_slices` gave.
+        part: The rows, see `row_slices`.
     """
     rows, columns = shape
     return f"{rows} {columns} {part.start},{part.stop - part.start}:-"

@@ -39,8 +39,8 @@ def write(
     Args:
         directory: Where to write; missing or empty. Its name becomes the name of the run.
         tensors: One or more, of different names.
-        extras: Further files, which TensorBoard does not read: by name, what writes one to a path,
-            in a thread beside the rest.
+        extras: Further files, which TensorBoard does not read: for each name a function that
+            writes the file to a path. They run one after another in a thread of their own.
 
     Raises:
         ValueError: TensorBoard would show something wrongly, two tensors have one name, or the
@@ -54,7 +54,7 @@ def write(
     if not names or len(set(names)) < len(names):
         raise ValueError(f"tensors must have one or more, of different names. Received: {names}.")
     config, files = _plan(tensors)
-    # The pool waits for the extras whatever happens, before a failed run is removed.
+    # On an error too, the pool waits for the extras before the failed run is removed.
     with new_run(directory) as unfinished, ThreadPoolExecutor(1) as beside:
         written = [
             beside.submit(write_extra, os.path.join(unfinished, file_name))

@@ -34,5 +34,5 @@ CATEGORIES = len(PALETTES["light"]["categories"])
 
 
 def diverging_limit(values: np.ndarray) -> float:
-    """Returns the number at which the colors of opposites end: a few extremes do not pale all."""
+    """Returns where a diverging ramp ends, so that a few extremes do not pale all other points."""
     return float(np.quantile(np.abs(values), 0.99)) or 1.0

@@ -39,9 +39,9 @@ class ProjectorExporterSpec(ComponentSpec):
 class ProjectorExporter(tfx.types.BaseComponent):
     """Exports a model's embedding for TensorBoard's Embedding Projector.
 
-    Works on SavedModels of any trainer. The output `projection` is one `EmbeddingProjection`, to be
-    opened by `tensorboard --logdir <its uri>`, or together with those of all other executions by
-    the `--logdir` above.
+    Works on SavedModels of any trainer. The output `projection` is one `EmbeddingProjection`;
+    `tensorboard --logdir <its uri>` opens it, and the directory above as `--logdir` opens those of
+    all executions.
 
     Example::
 
@@ -71,18 +71,18 @@ class ProjectorExporter(tfx.types.BaseComponent):
 
         Args:
             model: `Model` artifact with a SavedModel.
-            transform_graph: `TransformGraph` artifact that the model was trained behind. It has the
-                counts of the words, and the words of a model that carries none.
+            transform_graph: `TransformGraph` artifact that the model was trained behind. It gives
+                the counts of the words, and the words if the model has no vocabulary asset.
             examples: `Examples` artifact of TfdsExampleGen that the model was trained on. Its
                 fingerprint is recorded on the projection; its class names name columns where the
                 model has none.
-            baseline_model: `Model` artifact of EmbeddingTrainer. The share of its nearest neighbors
-                that a word keeps against it is recorded on the projection.
+            baseline_model: `Model` artifact to compare with. The share of a word's nearest
+                neighbors that it also has there is recorded on the projection.
             options: What the projection shows; None for the defaults.
             embedding: The embedding matrix: a key of the model's checkpoint, or a component of a
                 key's path or of a variable's name.
             first_token_id: The row of the vocabulary's first word, such as 1 after a padding row;
-                None to find it out, or to refuse to guess.
+                None to find it out. The export fails if that is ambiguous.
             vocabulary: The vocabulary's name in the transform graph and among the model's assets.
             run_prefix: Beginning of the run's name in TensorBoard; the time follows.
             publish_dir: Directory that gets a copy of the run, such as the `--logdir` of a

@@ -1,4 +1,4 @@
-"""Driver of ProjectorExporter: makes published copies that are gone part of the cache key."""
+"""Driver of ProjectorExporter: makes the lost published copies part of the cache key."""
 
 import os
 from typing import Any
@@ -15,8 +15,8 @@ from components.projector_directory.runs import is_copy
 class Driver(BaseDriver):
     """Lists the model's published copies that were deleted or damaged since.
 
-    An execution property, the list is the same as in the last run only while no further copy is
-    lost. Then the export is not served from the cache, and is published again.
+    The list is an execution property, so it is part of the cache key: once a further copy is lost,
+    the export is not served from the cache but runs, and is published again.
     """
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:

@@ -1,4 +1,4 @@
-"""The executor of ProjectorExporter: artifacts in, artifact out."""
+"""Executor of ProjectorExporter: reads the input artifacts and writes the projection."""
 
 import logging
 from typing import Any
@@ -101,7 +101,7 @@ class Executor(BaseExecutor):
 
 
 def _bootstrap_overlap(models: list[types.Artifact]) -> Quality:
-    """Returns what EmbeddingTrainer measured, if the model is one of its."""
+    """Returns what EmbeddingTrainer measured, if it trained the model."""
     name = "bootstrap_overlap"
     (model,) = models
     known = model.has_custom_property(name)
@@ -109,9 +109,9 @@ def _bootstrap_overlap(models: list[types.Artifact]) -> Quality:
 
 
 def _compare(words: ModelWords, baseline: str, exec_properties: dict[str, Any]) -> Quality:
-    """Returns how many of its nearest neighbors a word keeps.
+    """Returns the share of a word's nearest neighbors that it also has in the baseline model.
 
-    The export does without, so whatever is wrong with the baseline is a warning.
+    The export does not need it, so a fault of the baseline is only a warning.
     """
     try:
         known = read_words(

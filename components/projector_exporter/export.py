@@ -45,24 +45,24 @@ def export_points(
     """Exports points for TensorBoard's Embedding Projector.
 
     Each `Points` becomes two tensors: its vectors, and the same scaled to length 1 under the name
-    'normalized', which TensorBoard's own t-SNE and UMAP assume. Files and normalized tensors of all
-    but the first `Points` have its name and a dot in front of their own. Of several `Points`, a
-    layout of some rows only has no bookmark: TensorBoard would show these rows at the next click on
-    a bookmark of the others.
+    'normalized', which TensorBoard's own t-SNE and UMAP assume. From the second `Points` on, names
+    of files and normalized tensors begin with its name and a dot. With several `Points`, a layout
+    of some rows only gets no bookmark, because TensorBoard would keep showing these rows at a click
+    on a bookmark of another tensor.
 
-    Vectors of two dimensions get a third one of zeros, because TensorBoard draws nothing of them
-    otherwise; distances and angles stay the same.
+    Vectors of two dimensions get a third one of zeros, because TensorBoard draws nothing in two;
+    distances and angles stay the same.
 
     Args:
         directory: Where to write; missing or empty.
         points: What to show. Neighbors of the probe words are looked for in the first, and the
             quality is that of the first.
-        options: What to show of it; None for the defaults.
-        facts: What the map says of its origin, such as its data set: names and texts.
-        measured: What is known of the quality already.
+        options: How to show it; None for the defaults.
+        facts: What the map says of its origin, such as its dataset: names and texts.
+        measured: Measures of the quality that are already known.
 
     Returns:
-        What is known of the quality, as in the file QUALITY; `EmbeddingProjection` lists the names.
+        These and the new measures, as in the file QUALITY; `EmbeddingProjection` lists the names.
 
     Raises:
         ValueError: There are fewer than 2 points or dimensions, or a vector is not finite.

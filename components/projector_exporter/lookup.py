@@ -12,7 +12,7 @@ import tensorflow_transform as tft
 
 # Tokens whose ids are compared: an offset that all of them share is no coincidence.
 _PROBES = 8
-# Words that no vocabulary has, enough of them to meet each of a few buckets for unknown words.
+# Words that no vocabulary has; enough to hit each of a few out-of-vocabulary buckets.
 _UNKNOWN = [f"qzxj{number}vkwq" for number in range(32)]
 
 
@@ -30,14 +30,14 @@ class Lookup:
 
 
 def find_lookup(transform_output: tft.TFTransformOutput, tokens: Sequence[bytes]) -> Lookup | None:
-    """Transforms texts of one token each, and compares their ids with the tokens' places.
+    """Transforms texts of one token each, and compares their ids with the tokens' positions.
 
     Args:
         transform_output: The output of a Transform that looks up tokens in the vocabulary.
         tokens: The vocabulary.
 
     Returns:
-        The ids; None if no transformed feature follows the vocabulary, or two differ.
+        The ids; None if no transformed feature holds ids in vocabulary order, or two disagree.
     """
     places = _places_of_words(tokens)
     if len(places) < 2:
@@ -72,7 +72,7 @@ def _transform(
         raw_spec = transform_output.raw_feature_spec()
     except OSError:  # The Transform component writes the schema of its input; others may not.
         return
-    # The graph of a tokenizer of subwords has ops that this import registers.
+    # This import registers the ops of a graph with a subword tokenizer.
     with contextlib.suppress(ImportError, tf.errors.NotFoundError):
         importlib.import_module("tensorflow_text")
     raw_features = {name: _raw_feature(spec, texts) for name, spec in raw_spec.items()}

@@ -20,7 +20,7 @@ from components.vectors.saved_embedding import read_embedding
 # A signature of EmbeddingTrainer's models: token ids in, probabilities of the classes out.
 SIGNATURE = "serve_token_ids"
 
-# Of a line of a vocabulary that was stored with counts.
+# Begins a line of a vocabulary that was stored with counts.
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
@@ -53,11 +53,11 @@ def read_words(
 ) -> ModelWords:
     """Reads the tokens and vectors of a model.
 
-    The tokens are those of the vocabulary among the model's assets; of a model that carries none,
-    those of the transform graph. The row of the first token is known where the matrix has a row for
-    each token and no more, and of EmbeddingTrainer's models. Of others it is the id that the
-    transform graph gives the first token, provided that the matrix has a row for each of the
-    graph's ids and no more: then the model cannot have shifted them.
+    The tokens are those of the vocabulary among the model's assets, or else those of the transform
+    graph. The row of the first token is certain if EmbeddingTrainer made the model, or if the
+    matrix has exactly one row for each token. Otherwise it is the id that the transform graph gives
+    the first token, if the matrix has exactly one row for each id of the graph: then the model
+    cannot have shifted the ids.
 
     Args:
         saved_model: The SavedModel's directory.
@@ -72,7 +72,7 @@ def read_words(
     Raises:
         FileNotFoundError: There is no SavedModel with variables.
         ValueError: There is no such vocabulary or matrix, the model's vocabulary is not that of
-            the transform graph, or the row of the first token cannot be or is not known.
+            the transform graph, or the row of the first token is impossible or unknown.
     """
     tokens, counts = split_counts(_read_vocabulary(saved_model, transform_output, vocabulary))
     key, matrix = read_embedding(saved_model, embedding)
@@ -133,7 +133,7 @@ def token_probabilities(
     """
     if not _has_signature(saved_model):
         return None
-    # The graph of a model with subwords has ops that this import registers.
+    # This import registers the ops of a model with a subword tokenizer.
     with contextlib.suppress(ImportError, tf.errors.NotFoundError):
         importlib.import_module("tensorflow_text")
     model = tf.saved_model.load(saved_model)

@@ -12,7 +12,7 @@ _REGION_WORDS = 3
 
 
 def can_be_read(label: str) -> bool:
-    """Returns whether a label has anything to see."""
+    """Returns whether a label has a visible character."""
     return bool(label.strip())
 
 
@@ -36,7 +36,7 @@ def region_name(
 
 
 def naming_order(coloring: Coloring, positions: np.ndarray) -> np.ndarray:
-    """Orders points by how much they deserve a name.
+    """Orders points by how much they stand out, to name them in this order.
 
     Args:
         coloring: What colors the points.

@@ -50,7 +50,7 @@ _AROUND: list[_Place] = [
     )
 ]
 _MIDDLE: list[_Place] = [(0, y, "center", "center") for y in (0, 12, -12, 24, -24)]
-# Words that the picture says it cannot write.
+# Most words without a font that the picture lists.
 _UNWRITTEN = 3
 
 

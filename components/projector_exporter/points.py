@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# Of so many points one is chosen for its color, where there is no room for all.
+# Where there is no room for all points, one in so many is chosen as an extreme of the coloring.
 _SHARE_OF_EXTREMES = 10
 # Texts, or a vector of numbers.
 Column = Sequence[bytes] | np.ndarray
@@ -49,7 +49,10 @@ class Points:
             all, the first ones are shown.
         columns: The metadata by name, [points] each. The first column holds the labels.
         coloring: What colors the points in a picture.
-        color_by: The column that colors the points in TensorBoard; empty for none.
+        color_by: The column that TensorBoard's bookmarks color by; empty for none.
+
+    Raises:
+        ValueError: A column or the coloring has another length than the vectors.
     """
 
     name: str

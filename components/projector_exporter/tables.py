@@ -35,8 +35,8 @@ def write_parquet(path: str, points: Points, layouts: Mapping[str, Layout]) -> N
         pq.ParquetWriter(
             sink,
             schema,
-            # Compression and dictionaries do not make vectors smaller, and nobody looks one up by
-            # its range.
+            # Compression and dictionaries do not make vectors smaller, and statistics of their
+            # values help no query.
             compression="none",
             use_dictionary=names,
             write_statistics=names,
@@ -76,7 +76,7 @@ def _type(column: Column) -> pa.DataType:
     if isinstance(column, np.ndarray):
         return pa.from_numpy_dtype(column.dtype)
     try:
-        # Joined by newlines, as the bytes of two broken characters could make a whole one.
+        # Joined by newlines, because the ends of two invalid texts could form a valid character.
         b"\n".join(column).decode()
     except UnicodeDecodeError:
         return pa.binary()

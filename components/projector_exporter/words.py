@@ -88,7 +88,7 @@ def _class_labels(class_names: Sequence[str], probabilities: np.ndarray) -> list
             "training diverge?"
         )
     classes = probabilities.shape[1]
-    # What is no Unicode becomes '?', in which two names may become one.
+    # Lone surrogates become '?', which may make two names equal.
     names = [name.encode(errors="replace").decode() for name in class_names]
     labels = names or [f"class {number}" for number in range(classes)]
     if len(labels) != classes or len(set(labels)) != classes:

@@ -31,8 +31,8 @@ def verify(directory: str) -> list[Violation]:
         directory: The directory with the `projector_config.pbtxt`.
 
     Returns:
-        Everything that TensorBoard would show wrongly, or would not show; nothing for a directory
-        that is right, opened by itself or as a run in a directory above.
+        Everything that TensorBoard would show wrongly or not at all, whether it opens the directory
+        itself or one above; empty for a correct directory.
 
     Raises:
         NotADirectoryError: There is no such directory.
@@ -41,7 +41,7 @@ def verify(directory: str) -> list[Violation]:
 
 
 def verify_contents(directory: str) -> list[Violation]:
-    """Checks what a TensorBoard opened on this very directory shows; see `verify`."""
+    """Checks what TensorBoard shows if it opens this directory itself; see `verify`."""
     if not tf.io.gfile.isdir(directory):
         raise NotADirectoryError(f"{directory} is not a directory; expected one with a {CONFIG}.")
     return list(_check_contents(directory))

@@ -19,8 +19,8 @@ class Entry:
     """An entry of the configuration.
 
     Attributes:
-        name: The name of the tensor that the server takes it to be for. Empty for an entry that is
-            for all tensors of the checkpoint without an entry of their own.
+        name: The tensor for which the server uses it; empty for all tensors of the checkpoint
+            without an entry of their own.
         info: The entry.
     """
 
@@ -45,7 +45,7 @@ def read_config(directory: str) -> Finding[ProjectorConfig | None]:
 
 
 def name_entries(config: ProjectorConfig) -> Finding[list[Entry]]:
-    """Returns the entries that the server finds, of which there is one for a name."""
+    """Returns the entries that the server finds, one for each name."""
     in_file = next((n for n, info in enumerate(config.embeddings) if info.tensor_path), None)
     entries: list[Entry] = []
     for number, info in enumerate(config.embeddings):

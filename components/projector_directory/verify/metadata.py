@@ -20,7 +20,7 @@ from components.projector_directory.metadata import (
 )
 from components.projector_directory.verify.violation import Finding, Violation
 
-# Numbers of so few digits, which most are, keep their value.
+# Numbers of so few digits keep their value in JavaScript; most are such.
 _SHORT_NUMBER = re.compile(r"-?\d{1,15}|-?\d{1,9}\.\d{1,9}", re.ASCII)
 
 
@@ -133,7 +133,7 @@ def _cell_problem(cell: str, is_text: bool) -> str | None:
 
 
 def _keeps_its_value(cell: str) -> bool:
-    """Returns whether JavaScript has a number, but for the last of its digits after the point."""
+    """Returns whether JavaScript keeps an integer exactly, and another number to float64's eps."""
     if _SHORT_NUMBER.fullmatch(cell):
         return True
     text = cell.strip()

@@ -212,7 +212,8 @@ def _find_checkpoint(directory: str, config: ProjectorConfig) -> Finding[str | N
     """Returns the prefix of the checkpoint that the server would take.
 
     Returns:
-        Nothing where all tensors are in files of their own; None if the checkpoint is missing.
+        An empty string if there is none but a tensor has a file of its own; None if a checkpoint
+        is reported to be missing or unreadable.
     """
     if config.model_checkpoint_path:
         if not os.path.isabs(config.model_checkpoint_path):

@@ -1,4 +1,4 @@
-"""The map: a projection as one HTML file that asks nothing of the network."""
+"""Makes the map: a projection as one HTML file that makes no request."""
 
 from components.projector_exporter.page.document import MAP, add_facts, make_page
 

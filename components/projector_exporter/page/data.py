@@ -67,7 +67,7 @@ def _without_mark(label: str) -> str:
 
 
 def _columns(points: Points, text_of: Callable[[bytes], str]) -> list[dict[str, Any]]:
-    """Encodes the columns but for the labels; first what colors the points, if it is none."""
+    """Encodes all columns but the labels, after the coloring if that is not a column."""
     coloring = points.coloring
     own = [name for name in points.columns if name != points.label_column]
     columns = []

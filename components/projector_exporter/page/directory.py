@@ -17,7 +17,7 @@ from components.vectors.regions import find_regions
 
 
 def make_page_of(directory: str) -> bytes:
-    """Makes the map of the tensor that TensorBoard opens first.
+    """Makes the map of the first tensor with labels, in alphabetical order.
 
     Its layouts are those of the bookmarks. Where there are none, the vectors are laid out.
 
@@ -58,7 +58,7 @@ def _quality_of(directory: str) -> dict[str, str]:
 
 
 def _column(cells: Sequence[str]) -> Column:
-    """Returns numbers if all cells are such, otherwise texts."""
+    """Returns numbers if all cells are finite numbers, otherwise texts."""
     if not all(map(is_js_number, cells)):
         return [cell.encode() for cell in cells]
     numbers = np.array(list(map(js_number, cells)))

@@ -39,14 +39,14 @@ def make_page(
 ) -> bytes:
     """Makes the map of some points.
 
-    It holds 10,000 points at most, and no more than fit in 1 MB, and says how many it leaves out:
-    see `Points.most_important` for which ones.
+    It holds at most 10,000 points, and fewer if the file would exceed 1 MB, and says how many it
+    shows of how many. `Points.most_important` chooses them.
 
     Args:
         points: The points, most important one first.
         layouts: One or more layouts of the points; the last one is shown first.
         regions: Which positions of the last layout lie in each region, see `find_regions`.
-        facts: What there is to know about the map, such as its data set: names and texts.
+        facts: What the map says of its origin, such as its dataset: names and texts.
         probe_words: Words that are labelled wherever there is room.
         text_of: Returns how the page writes a label, or a text of a column.
         total: How many there would be to show, if these points are not all.
@@ -78,12 +78,15 @@ def add_facts(page: str, facts: Mapping[str, str]) -> str:
     Args:
         page: What `make_page` made.
         facts: Names and texts; a text of several lines is shown as code.
+
+    Returns:
+        The map with these facts after its own.
     """
     return page.replace(_MORE_FACTS, _encode_facts(facts) + _MORE_FACTS, 1)
 
 
 def _part(layout: Layout, rows: np.ndarray) -> Layout:
-    """Returns the positions of some rows, which are numbered anew."""
+    """Returns the positions of some rows, which are renumbered from 0."""
     kept = np.isin(layout.rows, rows)
     return Layout(layout.name, layout.positions[kept], np.searchsorted(rows, layout.rows[kept]))
 

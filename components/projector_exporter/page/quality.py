@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 
 def quality_line(quality: Mapping[str, float]) -> str:
-    """Returns what is known of the quality of an embedding, for people.
+    """Describes the quality of an embedding in words.
 
     Args:
         quality: Measures by name, see `quality.json` in `EmbeddingProjection`; none is needed.
