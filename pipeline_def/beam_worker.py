@@ -28,9 +28,9 @@ PORT = 50000
 class WorkerPool(BeamFnExternalWorkerPoolServicer):
     """Beam's external worker pool, for workers that already have all code installed.
 
-    Beam's own pool starts workers through a program that downloads packages, and never reads its
-    output: a worker hangs after printing 200 kB (apache/beam#24357). Neither that pool nor Python's
-    job server notices when a worker dies, so the job would wait forever.
+    Beam's own pool starts a worker without pipeline options, or by a boot program that downloads
+    packages. It never reads the output, so a worker hangs after 200 kB (apache/beam#24357). Neither
+    that pool nor Python's job server notices when a worker dies: the job would wait forever.
     """
 
     def StartWorker(  # noqa: N802 (Beam's name)

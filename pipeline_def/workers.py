@@ -16,7 +16,7 @@ _REMOTE = [
     # The pool that `beam_worker` serves on the host of each TaskManager.
     "--environment_type=EXTERNAL",
     "--environment_config=localhost:50000",
-    # In seconds. It limits the whole job too, so that the default of 60 would end a longer one.
+    # In seconds; also the deadline of the job's state stream: the default of 60 ends a longer job.
     "--job_server_timeout=86400",
     # Otherwise Beam stages a list of this machine's packages.
     "--experiments=disable_logging_submission_environment",
