@@ -49,7 +49,7 @@ test-bench: $(environment) ## Run each benchmark on the sample.
 hosts: $(environment) ## Train on two hosts, this machine and a network namespace. Needs root.
 	@pytest -m hosts
 
-test-trixie: ## Run them on the current track, in a Debian 13 under output/. Needs root.
+test-trixie: ## Run the tests on the current track, in a Debian 13 under output/. Needs root.
 	@scripts/in_debian.sh output/trixie make test 'TESTS=$(TESTS)'
 
 breakages: $(environment) ## Break the wiring in each known way, and see a test fail.

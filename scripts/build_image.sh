@@ -7,8 +7,8 @@ base=$2
 root=output/debian
 
 if ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull --quiet "$base"; then
+    echo "Cannot pull $base: starting from debian-root:13, made here"
     base=debian-root:13
-    echo "Starting from $base, made here"
     if ! docker image inspect "$base" >/dev/null 2>&1; then
         scripts/debian_root.sh "$root"
         tar --create --directory "$root" --exclude './var/cache/apt/*' . | docker import - "$base"
