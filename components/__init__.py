@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from components.pusher.component import Pusher
     from components.tfds_example_gen.component import TfdsExampleGen
 
-# Keras reads its backend at its first import, which TFX causes, too. A person's KERAS_BACKEND or
-# keras.json may name another one, with which importing TFX fails.
+# Importing TFX imports Keras, which then reads its backend; this fails if the user's KERAS_BACKEND
+# or keras.json names another one than TensorFlow.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 _MODULES = {
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Imported on first use: a Beam worker that needs components.text alone does not wait for TFX.
+    # Imported on first use: a Beam worker that needs only components.text need not load TFX.
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)

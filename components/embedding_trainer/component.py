@@ -1,4 +1,4 @@
-"""The component's interface."""
+"""Defines the EmbeddingTrainer component."""
 
 import json
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ class Outcome:
         weights: The weights, in the order of `keras.Model.get_weights`.
         epoch: The epoch after which they were taken, from 1 on.
         epochs_run: Number of epochs that were run.
-        training: Metrics of that epoch, measured while the weights changed.
+        training: Metrics of that epoch on the training examples, while the weights changed.
         validation: Metrics after that epoch; None without validation.
     """
 

@@ -46,7 +46,7 @@ OBJECT_PROPERTIES = frozenset(
 )
 # TensorBoard colors by the texts of a column if there are no more different ones.
 MAX_COLORED_TEXTS = 50
-# JavaScript's numbers hold all integers up to here.
+# JavaScript's numbers hold every integer exactly up to here.
 MAX_INTEGER = 2**53
 
 # What JavaScript's trim() removes.

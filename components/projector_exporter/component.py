@@ -74,8 +74,8 @@ class ProjectorExporter(tfx.types.BaseComponent):
             transform_graph: `TransformGraph` artifact that the model was trained behind. It gives
                 the counts of the words, and the words if the model has no vocabulary asset.
             examples: `Examples` artifact of TfdsExampleGen that the model was trained on. Its
-                fingerprint is recorded on the projection; its class names name columns where the
-                model has none.
+                fingerprint is recorded on the projection; its class names are used if the model
+                records none.
             baseline_model: `Model` artifact to compare with. The share of a word's nearest
                 neighbors that it also has there is recorded on the projection.
             options: What the projection shows; None for the defaults.

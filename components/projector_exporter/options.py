@@ -33,7 +33,7 @@ class ExportOptions:
     """Words whose nearest neighbors are listed in `neighbors.tsv` and at the end of a run."""
     similarity_pairs: Annotated[tuple[WordPair, ...], pydantic.BeforeValidator(_read)] = ()
     """Pairs of words that people have judged, to measure the embedding by: two words and a number
-    each, or the path of a file with them, see `read_word_pairs`. The file is read at once, so that
-    an edited one runs the export again."""
+    each, or the path of a file with them, see `read_word_pairs`. The options hold the pairs and not
+    the path, so that an edited file runs the export again."""
     formats: tuple[Literal["arrow", "parquet"], ...] = ()
     """Further files with the whole vocabulary and its vectors."""

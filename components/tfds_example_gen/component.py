@@ -1,4 +1,4 @@
-"""TfdsExampleGen: a TFX component that reads labelled text from TensorFlow Datasets (TFDS)."""
+"""Defines the TfdsExampleGen component, which reads labelled text of TensorFlow Datasets (TFDS)."""
 
 from tfx import types
 from tfx import v1 as tfx

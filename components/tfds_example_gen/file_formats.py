@@ -178,8 +178,8 @@ def _csv_rows(
 
 def _open_csv(path: epath.Path, file: IO[bytes], columns: Columns) -> csv.CSVStreamingReader:
     wanted = [columns.text, columns.label]
-    # Arrow opens local files itself: if the process ends while Arrow's thread reads ahead in a
-    # Python file, as after a refused row, Python aborts.
+    # Arrow opens local files itself: a process that ends, as after a refused row, aborts while
+    # Arrow's thread reads ahead in a Python file.
     source = file if "://" in os.fspath(path) else os.fspath(path)
     compression = "gzip" if path.suffix.lower() == ".gz" and source is not file else None
     return csv.open_csv(
