@@ -24,8 +24,8 @@ from components.embedding_trainer.worker import Place
 _LOGGER = logging.getLogger(__name__)
 
 # Timeouts in seconds: for a worker to answer; for the chief's child to log its first line, after it
-# has imported TensorFlow, joined the cluster and read the examples; and for the host that failed to
-# report it, after another host has reported an error that follows from it.
+# has imported TensorFlow and joined the cluster; and for the host that failed to report it, after
+# another host has reported an error that follows from it.
 _ANSWER = 30
 _JOIN = 300
 _CAUSE = 5

@@ -1,10 +1,13 @@
 """Distribution strategies: one device, the GPUs of one machine, several machines, a TPU."""
 
+import logging
 import math
 import os
 
 import keras
 import tensorflow as tf
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
@@ -27,7 +30,9 @@ def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
     if name == "tpu":
         return name, _connect_tpu()
     if name == "multi_worker_mirrored":
-        return name, tf.distribute.MultiWorkerMirroredStrategy()
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        _LOGGER.info("Joined the cluster, of %d replicas.", strategy.num_replicas_in_sync)
+        return name, strategy
     if name == "mirrored":
         return name, _mirror()
     gpu = tf.config.list_physical_devices("GPU")

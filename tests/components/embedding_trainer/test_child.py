@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -8,19 +9,22 @@ from unittest import mock
 import pydantic
 import pytest
 
-from components.embedding_trainer import child
+from components.embedding_trainer import child, worker
 from components.embedding_trainer.job import Job
 from components.embedding_trainer.options import TrainingOptions
 
-JOB = Job([], "", [], "text", TrainingOptions(), "", "")
+OPTIONS = TrainingOptions(strategy="multi_worker_mirrored", workers=("host2:7077",))
+JOB = Job([], "", [], "text", OPTIONS, "", "")
 
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:
-    """Starts a child, and sends it a job that must fail."""
+    """Starts a child in a cluster of its own, and sends it a job that must fail."""
+    cluster = {"worker": [f"127.0.0.1:{worker.free_port()}"]}
+    place = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
     with subprocess.Popen(
         [sys.executable, "-m", child.__name__],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TF_CONFIG": place},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:
@@ -34,8 +38,12 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.slow
-def test_a_child_tells_its_failure_and_waits_to_be_killed(process: subprocess.Popen[bytes]) -> None:
+def test_a_child_tells_that_it_joined_and_failed_and_waits_to_be_killed(
+    process: subprocess.Popen[bytes],
+) -> None:
     assert process.stdout
+    joined = json.loads(process.stdout.readline())
+    assert joined == {"log": "Joined the cluster, of 1 replicas.", "level": logging.INFO}
     told = json.loads(process.stdout.readline())
     assert told == {"error": mock.ANY, "victim": False}
     assert told["error"]
