@@ -46,7 +46,7 @@ PARTS = {
     "neighbors": Part(),
     "ingestion": Part(),
     "export": Part(),
-    "growth": Part(by_default=False),  # 16 times the reviews take ten minutes.
+    "growth": Part(by_default=False),  # Half an hour.
 }
 
 
