@@ -1,4 +1,4 @@
-"""Breaks the sources in each way that `table.yaml` lists, and expects the named test to fail."""
+"""Breaks the code in each way that `table.yaml` lists and expects the row's test to fail."""
 
 import pathlib
 import sys
@@ -8,17 +8,17 @@ import yaml
 from tests.mutants import warm
 
 TABLE = pathlib.Path(__file__).parent / "table.yaml"
-_LIMIT = 600.0  # Seconds, for a test that runs whole pipelines.
+_LIMIT = 600.0  # Seconds; enough for a test that runs whole pipelines.
 
 
 def main(words: list[str]) -> None:
-    """Prints a line for each breakage.
+    """Tries each row and prints whether its test noticed the breakage.
 
     Args:
-        words: Take the breakages that have one of these in their file or test; none for all.
+        words: Try only the rows whose file or test contains one of these; all rows if empty.
 
     Raises:
-        SystemExit: A test passed although the sources were broken, or failed as they are.
+        SystemExit: A test passed on broken code, or fails on the code as it is.
     """
     table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     if words:
@@ -44,10 +44,10 @@ def _is_noticed(copy: str, row: dict[str, str]) -> bool:
 
 
 def broken(sources: str, row: dict[str, str]) -> str:
-    """Returns the sources of a row's file with what the row breaks.
+    """Returns the text of a row's file with `old` replaced by `new`.
 
     Raises:
-        ValueError: The sources do not have it exactly once.
+        ValueError: The file does not contain `old` exactly once.
     """
     if sources.count(row["old"]) != 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Each row of the table fits the sources and the tests as they are; `make breakages` does more."""
+"""Checks that each row's `old` and `test` still exist; `make breakages` runs the tests."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""One browser for all tests: it takes seconds to start."""
+"""A browser shared by all tests, since it takes seconds to start."""
 
 from collections.abc import Iterator
 

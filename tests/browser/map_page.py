@@ -1,4 +1,4 @@
-"""A map in a real browser, opened in each of the ways that people open it."""
+"""Opens an exported map (map.html) in Chromium: as a file, in an iframe or from a URL."""
 
 import html
 import io
@@ -9,8 +9,8 @@ import numpy as np
 import PIL.Image
 from playwright.sync_api import Browser, Frame
 
-# Moves the pointer over all of the canvas, more closely where there is a word, and notes where the
-# tip names which.
+# Moves the pointer over the whole canvas and returns, for each word, the mean of the positions at
+# which the tooltip named it.
 _SWEEP = """() => {
   const [canvas, tip] = ["map", "tip"].map((id) => document.getElementById(id));
   const found = new Map();
@@ -32,7 +32,8 @@ _SWEEP = """() => {
   canvas.dispatchEvent(new PointerEvent("pointerleave"));
   return [...found].map(([word, [x, y, times]]) => [word, x / times, y / times]);
 }"""
-# Searches for a label, clicks the row in the list, and reads what the panel then says of it.
+# For each row: searches for its label, clicks it in the list of matches and returns what the panel
+# shows.
 _READ = """(rows) => rows.map(([row, label]) => {
   const query = document.getElementById("query");
   query.value = label;
@@ -51,18 +52,18 @@ _READ = """(rows) => rows.map(([row, label]) => {
   };
 })"""
 
-# Labels are placed anew a little after the last motion.
+# The map places its labels anew only after a pause in the movement; 250 ms covers that pause.
 _SETTLE = """() => new Promise((done) =>
   setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 250))"""
 
 
 class MapPage:
-    """A map in a tab of a browser, for the time of a ``with`` block.
+    """A map in a browser tab, which closes at the end of the ``with`` block.
 
     Attributes:
         page: The tab.
-        frame: The frame of the map.
-        wrong: What the console, the page and the network have to say.
+        frame: The frame that contains the map.
+        wrong: Console messages, uncaught errors and the URLs of unexpected requests.
     """
 
     def __init__(self, browser: Browser, **options: Any) -> None:
@@ -81,8 +82,9 @@ class MapPage:
 
         Args:
             content: The HTML file.
-            place: 'file', 'frame' as Kubeflow Pipelines makes one, or a URL that has the content.
-            directory: Where to keep a file.
+            place: 'file'; 'frame' for a sandboxed iframe like that of Kubeflow Pipelines; or a
+                URL that serves the content.
+            directory: Where to write the file.
         """
         self.page = self._context.new_page()
         self.page.on("console", lambda message: self.wrong.append(message.text))
@@ -106,39 +108,42 @@ class MapPage:
         self.settle()
 
     def places(self) -> dict[str, tuple[float, float]]:
-        """Finds the words under the pointer: the middle of where each is named, in pixels."""
+        """Returns where the pointer finds each word, in pixels: the center of that area."""
         return {word: (x, y) for word, x, y in self.frame.evaluate(_SWEEP)}
 
     def read(self, rows: list[tuple[int, str]]) -> list[Any]:
-        """Finds points by the search, and reads what the panel says of each.
+        """Finds points by the search and returns what the panel shows for each.
 
         Args:
-            rows: Row and label of each.
+            rows: Row and label of each point.
+
+        Returns:
+            A dictionary per point; None where the search does not list it.
         """
         said: list[Any] = self.frame.evaluate(_READ, rows)
         return said
 
     def text(self, selector: str) -> str:
-        """Reads a text of the page."""
+        """Returns the text of the element that a selector matches."""
         return self.frame.locator(selector).inner_text()
 
     def texts(self, selector: str) -> list[str]:
-        """Reads texts of the page."""
+        """Returns the texts of all elements that a selector matches."""
         return self.frame.locator(selector).all_inner_texts()
 
     def color(self, x: float, y: float) -> tuple[int, ...]:
-        """Reads the color of a pixel: red, green and blue."""
+        """Returns the red, green and blue of a pixel, 0 to 255."""
         pixel = self.page.screenshot(clip={"x": round(x), "y": round(y), "width": 1, "height": 1})
         with PIL.Image.open(io.BytesIO(pixel)) as picture:
             return tuple(np.asarray(picture.convert("RGB"))[0, 0].tolist())
 
     def click(self, x: float, y: float) -> None:
         """Clicks the canvas."""
-        # A bare click of the mouse may miss a frame of which a screenshot was just taken.
+        # Just after a screenshot, `page.mouse.click` may miss the frame.
         self.frame.locator("#map").click(position={"x": x, "y": y})
 
     def settle(self) -> None:
-        """Waits until what a gesture started is drawn."""
+        """Waits until the map is drawn after a gesture."""
         self.frame.evaluate(_SETTLE)
 
     def _note(self, url: str) -> None:

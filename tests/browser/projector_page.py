@@ -1,4 +1,4 @@
-"""TensorBoard's projector page in a real browser."""
+"""Drives TensorBoard's projector page in Chromium."""
 
 import pathlib
 from typing import Any
@@ -12,9 +12,9 @@ MARKS = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"There is no {CHROMIUM}."),
 ]
-# For a busy machine; a page takes a few seconds.
+# A page takes a few seconds; the rest is for a busy machine.
 TIMEOUT_MS = 120_000
-# WebGL without a GPU, and no errands of the browser's own.
+# WebGL without a GPU, and no network requests by the browser itself.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,14 +25,14 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-# The page's own element; it holds the data set, the panels and the scatter plot.
+# The page's top element, which holds the data set, the panels and the scatter plot.
 _PROJECTOR = (
     "document.querySelector('vz-projector-dashboard')?.shadowRoot?.querySelector('vz-projector')"
 )
 
 
 class ProjectorPage:
-    """The projector of a TensorBoard, in tabs of a browser, for the time of a ``with`` block."""
+    """TensorBoard's projector in browser tabs, which close at the end of the ``with`` block."""
 
     def __init__(self, browser: Browser) -> None:
         self._context = browser.new_context(viewport={"width": 1000, "height": 650})
@@ -44,11 +44,11 @@ class ProjectorPage:
         self._context.close()
 
     def open(self, url: str, run: str) -> None:
-        """Opens a run's projection in a new tab and waits until it is there.
+        """Opens a run in a new tab and waits until its points are drawn.
 
         Args:
-            url: Where TensorBoard listens.
-            run: As TensorBoard lists it.
+            url: The address of TensorBoard.
+            run: The run's name in TensorBoard's list.
         """
         self._console: list[str] = []
         self._page = self._context.new_page()
@@ -63,22 +63,22 @@ class ProjectorPage:
             self._choose("selectedRun", run)
 
     def open_tensor(self, name: str) -> None:
-        """Chooses another tensor of the run and waits until it is there.
+        """Chooses another tensor of the run and waits until its points are drawn.
 
         Args:
-            name: As the checkpoint has it.
+            name: The tensor's name in the checkpoint.
         """
         self._choose("selectedTensor", name)
 
     def points_drawn(self) -> int:
-        """Counts the points that have a place in the scene."""
+        """Returns the number of points with finite coordinates in the scene."""
         places = self._ask(
             "[...projector.projectorScatterPlotAdapter.scatterPlot.worldSpacePointPositions]"
         )
         return int(np.isfinite(np.array(places, float).reshape(-1, 3)).all(axis=1).sum())
 
     def positions(self) -> np.ndarray:
-        """Reads the coordinates of the projection that is shown, floats [points, 2 or 3]."""
+        """Returns the coordinates of the current projection, floats [points, 2 or 3]."""
         rows = self._ask(
             """projector.dataSet.points.map(point => projector.projection.projectionComponents
                 .filter(name => name !== null).map(name => point.projections[name]))"""
@@ -86,14 +86,14 @@ class ProjectorPage:
         return np.array(rows, float)
 
     def vectors(self) -> np.ndarray:
-        """Reads the points of the tensor that is shown, floats [points, columns]."""
+        """Returns the vectors of the current tensor, floats [points, columns]."""
         return np.array(self._ask("projector.dataSet.points.map(point => [...point.vector])"))
 
     def label_of(self, row: int) -> str:
-        """Reads what TensorBoard says when the mouse is on a point.
+        """Returns the label that TensorBoard shows when the pointer is over a point.
 
         Args:
-            row: The point's number among those shown.
+            row: The point's index among those shown.
         """
         self._ask("{ projector.notifyHoverOverPoint(argument) }", row)
         label = self._scene().locator("#status-bar").inner_text()
@@ -101,7 +101,7 @@ class ProjectorPage:
         return label
 
     def color_options(self) -> list[str]:
-        """Lists the columns that 'Color by' offers."""
+        """Returns the columns that 'Color by' offers."""
         options: list[str] = self._ask(
             """projector.dataPanel.colorOptions.filter(option => option.map)
                 .map(option => option.name)"""
@@ -109,12 +109,12 @@ class ProjectorPage:
         return options
 
     def label_options(self) -> list[str]:
-        """Lists the columns that 'Label by' offers."""
+        """Returns the columns that 'Label by' offers."""
         options: list[str] = self._ask("projector.dataPanel.labelOptions")
         return options
 
     def search_options(self) -> list[str]:
-        """Lists the columns that the search offers."""
+        """Returns the columns that the search offers."""
         options: list[str] = self._ask("projector.inspectorPanel.metadataFields")
         return options
 
@@ -122,26 +122,26 @@ class ProjectorPage:
         """Types into the search box.
 
         Args:
-            text: What to look for.
-            column: The column to look in.
+            text: The text to search for.
+            column: The column to search.
 
         Returns:
-            What the page says of the matches.
+            The number of matches as the page words it, such as '11 matches.'.
         """
         self._ask("{ projector.inspectorPanel.selectedMetadataField = argument }", column)
         box = self._scene().locator("vz-projector-inspector-panel #search-box")
         if box.locator("input").input_value() == text:
-            box.locator("input").fill("")  # The same text would not be looked for again.
+            box.locator("input").fill("")  # Filling in the same text starts no new search.
         box.locator("input").fill(text)
         return box.locator(".info").inner_text()
 
     def selected_rows(self) -> list[int]:
-        """Lists the points that are selected, such as the matches of a search."""
+        """Returns the selected points, such as the matches of a search."""
         rows: list[int] = self._ask("projector.selectedPointIndices")
         return rows
 
     def selected(self) -> dict[str, str]:
-        """Reads what colors and labels the points, and which tab is open."""
+        """Returns the columns that color and label the points, and the open tab."""
         choices: dict[str, str] = self._ask(
             """({color: projector.dataPanel.selectedColorOptionName,
                  label: projector.selectedLabelOption,
@@ -150,7 +150,7 @@ class ProjectorPage:
         return choices
 
     def bookmarks(self) -> list[str]:
-        """Lists the labels in the bookmark panel."""
+        """Returns the labels in the bookmark panel."""
         labels = self._bookmark_rows().locator("textarea")
         return [label.input_value() for label in labels.all()]
 
@@ -165,10 +165,10 @@ class ProjectorPage:
         row.locator("paper-icon-button[icon=radio-button-checked]").wait_for()
 
     def open_tab(self, name: str) -> None:
-        """Clicks a tab of the projections and waits for its points.
+        """Clicks a projection's tab and waits until it is the current projection.
 
         Args:
-            name: Such as 'pca'.
+            name: The projection, such as 'pca'.
         """
         self._scene().locator(f".ink-tab[data-tab={name}]").click()
         self._scene().wait_for_function(
@@ -176,7 +176,7 @@ class ProjectorPage:
         )
 
     def errors(self) -> list[str]:
-        """Lists what went wrong so far: error dialogs, toasts, errors on the console."""
+        """Returns all errors so far: error dialogs, toasts and errors on the console."""
         shown: list[str] = self._ask(
             """[...projector.shadowRoot.querySelectorAll('#notify-msgs .error')]
                 .map(message => message.innerText)
@@ -185,11 +185,7 @@ class ProjectorPage:
         return shown + self._console
 
     def screenshot(self, path: pathlib.Path) -> None:
-        """Writes a PNG of the page.
-
-        Args:
-            path: Where to.
-        """
+        """Writes a screenshot of the page to `path`, as a PNG."""
         self._page.screenshot(path=path)
 
     def _note(self, message: ConsoleMessage) -> None:
@@ -197,7 +193,7 @@ class ProjectorPage:
             self._console.append(message.text)
 
     def _scene(self) -> Frame:
-        """Finds the frame of the scene, two iframes deep."""
+        """Returns the frame with the scene, which is nested two iframes deep."""
         (frame,) = (frame for frame in self._page.frames if "projector_binary.html" in frame.url)
         return frame
 
@@ -216,7 +212,7 @@ class ProjectorPage:
         self._wait_until_drawn()
 
     def _wait_until_drawn(self) -> None:
-        # The projection comes last, and the dialog with the progress goes after it.
+        # The page sets the projection last; the progress dialog closes after that.
         self._scene().wait_for_function(
             _function(
                 """projector?.originalDataSet && projector.projection

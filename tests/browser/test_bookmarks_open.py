@@ -1,4 +1,4 @@
-"""Bookmarks in a real TensorBoard in a real browser."""
+"""Opens bookmarks in a real TensorBoard, in Chromium."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ from tests.tensorboard import TensorBoard
 pytestmark = MARKS
 
 ROWS, COLUMNS, LAID_OUT = 600, 16, 200
-# Every third row.
+# The rows of the partial layout: every third one.
 SOME = np.arange(0, ROWS, ROWS // LAID_OUT)
 TOPICS = ("actors", "music", "places")
 KINDS = np.random.default_rng(7).integers(0, len(TOPICS), ROWS)
@@ -43,7 +43,7 @@ def tensorboard(
     logdir = tmp_path_factory.mktemp("logdir")
     write_export(logdir / "flat", MATRIX, [])
     flat = Tensor("embedding", MATRIX[:, :2], {})
-    write_checkpoint(str(logdir / "flat"), [flat])  # `write` would refuse it.
+    write_checkpoint(str(logdir / "flat"), [flat])  # `write` refuses two columns.
     write_export(logdir / "words", MATRIX, layouts)
     with TensorBoard(logdir) as server:
         yield server
@@ -78,7 +78,7 @@ def test_the_projection_is_drawn(page: ProjectorPage) -> None:
     assert page.errors() == []
 
 
-# From all rows to fewer and back, and the same one again after another.
+# Goes from all rows to fewer and back, and opens each layout twice.
 @pytest.mark.parametrize("number", [1, 0, 2, 1, 2, 0])
 def test_a_click_shows_the_layout(
     page: ProjectorPage, layouts: list[Layout], number: int, tmp_path: pathlib.Path
@@ -107,7 +107,7 @@ def test_pca_can_be_seen_after_another_layout(page: ProjectorPage, label: str, r
     assert page.errors() == []
 
 
-# The last test: it leaves the page on another run.
+# Must be the last test of the module, since it leaves the page on another run.
 def test_a_tensor_of_two_columns_is_not_drawn(
     page: ProjectorPage, tensorboard: TensorBoard
 ) -> None:

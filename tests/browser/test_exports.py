@@ -1,6 +1,6 @@
-"""Whole exports, as their defaults make them, in a real TensorBoard in a real browser.
+"""Opens exports made with the default options in a real TensorBoard, in Chromium.
 
-They are of embeddings made for it, and of what the sample pipeline trains.
+The exported embeddings are made up here; one is what the sample pipeline trains.
 """
 
 import dataclasses
@@ -48,12 +48,12 @@ NASTY = [
     ),
     *(b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80", b"x" * 20_000),
 ]
-# Together more than what TensorBoard decodes at once.
+# Together these are longer than the piece of metadata that TensorBoard decodes at once.
 LONG = ["é".encode() * 200_000, "映".encode() * 130_000, "é".encode() * 200_001]
 
 
 def model(tokens: Sequence[bytes], dimensions: int) -> Points:
-    """Makes words with a class that the first column of their vectors tells."""
+    """Returns words whose class probability is a function of their vectors' first column."""
     matrix = np.random.default_rng(3).normal(size=(len(tokens), dimensions)).astype(np.float32)
     return word_points(
         tokens,
@@ -69,7 +69,7 @@ def odds(matrix: np.ndarray) -> np.ndarray:
 
 
 def with_equal_rows(words: Points) -> Points:
-    """Gives the first two words no vector, and the next two the same one."""
+    """Returns the words with zero vectors for the first two and equal ones for the next two."""
     matrix = words.vectors.copy()
     matrix[:2] = 0
     matrix[2] = matrix[3]
@@ -83,13 +83,13 @@ EMBEDDINGS = {
 }
 
 
-# As TFX does: a run in the directory of an execution.
+# TFX writes each run into a directory named after the execution's id.
 EXECUTION = "9"
 
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """A run, what it is to show, and the TensorBoard that shows it."""
+    """A run, the tokens and vectors that it must show, and the TensorBoard that shows it."""
 
     url: str
     logdir: pathlib.Path
@@ -100,7 +100,7 @@ class Exported:
 
 @dataclasses.dataclass(frozen=True)
 class Opened(Exported):
-    """A run and the page that shows it."""
+    """A run, the cells of its metadata.tsv, and the page that shows it."""
 
     cells: Sequence[Sequence[str]]
     page: ProjectorPage
@@ -120,14 +120,14 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def tensorboard(logdir: pathlib.Path) -> Iterator[TensorBoard]:
-    """Shows all exports but that of the sample."""
+    """Starts a TensorBoard of all exports but that of the sample pipeline."""
     with TensorBoard(logdir) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def trained(first_run: "Run") -> Iterator[Exported]:
-    """What the sample pipeline exports, beside the model and vocabulary that it is made of."""
+    """Yields the sample pipeline's export, with tokens and vectors read from its model."""
     made = first_run.artifacts
     words = read_vocabulary(tft.TFTransformOutput(made["TransformGraph"].uri))
     _, matrix = read_embedding(f"{made['Model'].uri}/Format-Serving")
@@ -171,13 +171,13 @@ def screenshots(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def samples(opened: Opened, about: int) -> list[int]:
-    """Chooses about so many rows, the first and the last among them."""
+    """Returns about `about` evenly spaced rows, always with the first and the last."""
     last = len(opened.tokens) - 1
     return [*range(0, last, max(1, last // about)), last]
 
 
 def test_every_row_is_drawn_with_its_label(opened: Opened, screenshots: pathlib.Path) -> None:
-    # All of the nasty ones.
+    # Checks every row of the small exports, which have the unusual tokens.
     rows = samples(opened, 20 if len(opened.tokens) > 100 else 100)
     assert opened.page.points_drawn() == len(opened.tokens)
 
@@ -190,14 +190,14 @@ def test_every_row_is_drawn_with_its_label(opened: Opened, screenshots: pathlib.
 
 def test_every_column_is_offered(opened: Opened) -> None:
     assert opened.page.label_options() == opened.page.search_options() == COLUMNS
-    # Not the token: TensorBoard colors by no more than 50 different texts.
+    # The token is not offered: TensorBoard colors by at most 50 different texts.
     assert opened.page.color_options() == COLUMNS[1:]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_search_finds_the_row(opened: Opened, column: str) -> None:
     for row in samples(opened, 2):
-        # Such a long one takes the browser's own text box seconds.
+        # The browser's text box takes seconds for a longer text.
         text = opened.cells[row][COLUMNS.index(column)].strip(" ")[:1000]
 
         said = opened.page.search(text, column)
@@ -233,7 +233,7 @@ def test_bookmarks_load(opened: Opened, label: str, screenshots: pathlib.Path) -
     opened.page.screenshot(screenshots / f"{opened.name}-{label}.png")
 
 
-# The last test: it leaves the page on another tensor.
+# Must be the last test of the module, since it leaves the page on another tensor.
 def test_the_normalized_tensor_opens(opened: Opened, screenshots: pathlib.Path) -> None:
     opened.page.open_tensor(VARIABLE.format("normalized"))
 

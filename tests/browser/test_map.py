@@ -1,4 +1,4 @@
-"""The map in a real browser: each of its gestures, as a file and in Kubeflow's frame."""
+"""Tries every gesture of the map in Chromium, as a file and in an iframe like Kubeflow's."""
 
 import http.server
 import pathlib
@@ -34,7 +34,7 @@ WORDS = word_points(
     probabilities=np.stack([1 - ODDS, ODDS], axis=1),
     class_names=["neg", "pos"],
 )
-# On a grid, so that each point can be told from the next.
+# Points on a grid do not overlap, so the pointer finds each one.
 GRID = np.stack(np.divmod(np.arange(ROWS), 10), axis=1).astype(float)
 LAYOUTS = [
     Layout("PCA", RANDOM.permutation(GRID)[:, ::-1], np.arange(ROWS)),
@@ -115,7 +115,7 @@ def test_arrows_and_enter_choose_a_match(opened: MapPage) -> None:
 def test_all_points_of_the_layout_are_there_to_hover(opened: MapPage) -> None:
     places = opened.places()
     assert set(places) == set(NAMES[: ROWS - 10])
-    # As the layout has them: x to the right, y upwards, both by one scale.
+    # The positions of the layout: x to the right, y upwards, with one scale for both.
     positions = LAYOUTS[1].positions
     found = np.array([places[name] for name in NAMES[: ROWS - 10]])
     scale = np.ptp(found[:, 0]) / np.ptp(positions[:, 0])
@@ -140,7 +140,7 @@ def test_hovering_shows_the_word_and_its_columns(opened: MapPage) -> None:
 def test_a_click_lists_the_ten_true_neighbors_and_draws_lines_to_them(opened: MapPage) -> None:
     places = opened.places()
     row = 21
-    # A line that crosses no point: the middle between two points of the grid is free.
+    # The middle of a line is where its color shows, as there is usually no point of the grid.
     shown = [other for other in nearest(row) if other < ROWS - 10]
     middles = [
         tuple((np.array(places[f"word{row}"]) + np.array(places[f"word{other}"])) / 2)
@@ -227,7 +227,7 @@ def test_the_wheel_zooms_where_it_is_and_dragging_moves(opened: MapPage) -> None
     opened.settle()
     expected = (zoomed["word21"][0] + 60, zoomed["word21"][1] + 30)
     assert opened.places()["word21"] == pytest.approx(expected, abs=6)
-    assert not opened.frame.locator("#point").is_visible()  # Dragging is no click.
+    assert not opened.frame.locator("#point").is_visible()  # Dragging does not select.
 
 
 def test_keys_move_zoom_and_show_all(opened: MapPage) -> None:
@@ -334,7 +334,7 @@ def test_any_column_colors_the_points(opened: MapPage) -> None:
 
 
 def hostile(count: int) -> list[bytes]:
-    """Makes words of markup, names of properties, unseen characters and broken ones."""
+    """Returns words of markup, JavaScript property names, invisible and invalid characters."""
     parts = [
         *("</script>", "<script>throw 1</script>", "<!--", "-->", "]]>", "&lt;", "&amp;", "<b>"),
         *("\u2028", "\u2029", "\u202e", "\u2066", "\u200f", "\ufeff", "\x00", "\x1b[31m", "\n"),
@@ -375,7 +375,7 @@ def test_hostile_words_are_shown_as_the_artifact_has_them(
             labels = [label.removeprefix(r"\&") or label for label in table["token"]]
             for row, said in enumerate(opened.read(list(enumerate(labels)))):
                 assert said, labels[row][:50]
-                # What is shown is the word itself, or tells all of it.
+                # The label is the word or an escaped form from which it can be restored.
                 assert said["label"] == labels[row]
                 assert unescape(said["label"]) == tokens[row]
                 assert said["names"] == names[1:]

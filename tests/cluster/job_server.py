@@ -1,8 +1,8 @@
-"""Python's Beam job server, as a service for several hosts.
+"""Runs Beam's Python job server for workers on several hosts.
 
 ``python -m tests.cluster.job_server ADDRESS PORT POOL…`` listens on all addresses of this machine
-and gives each job a worker from each POOL. Beam's own listens on localhost and asks one pool for
-one worker.
+and starts one worker per job in each worker pool POOL. The job server that comes with Beam listens
+on localhost only and starts one worker in one pool.
 """
 
 import itertools

@@ -1,4 +1,7 @@
-"""A Flink session cluster of this machine, from Maven Central."""
+"""Tests Flink as the Beam runner, on a session cluster that runs on this machine.
+
+Maven downloads the cluster's jars.
+"""
 
 import contextlib
 import json
@@ -28,10 +31,11 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("mvn"), reason="there is no mvn"),
 ]
 
-# One that this Beam has a runner for, and one that it has none for.
+# For each Beam release: a Flink release that it has a runner for, and one that it has none for.
 VERSIONS = {"2.60.0": ("1.18.1", "1.20.5"), "2.77.0": ("1.20.5", "1.18.1")}
 KNOWN, UNKNOWN = VERSIONS.get(beam.__version__, ("1.20.5", "1.18.1"))
-# A jar of org.apache.beam:beam-runners-flink-VERSION-job-server, to run the sample on Flink.
+# The path of a jar of org.apache.beam:beam-runners-flink-VERSION-job-server; without it, the sample
+# pipeline does not run on Flink here.
 JAR = os.environ.get("BEAM_FLINK_JOB_SERVER_JAR")
 
 _JAVA = ["java"] + [
@@ -75,7 +79,7 @@ def flink(version: str, directory: pathlib.Path) -> Iterator[str]:
     configuration = directory / f"conf-{version}"
     configuration.mkdir()
     lines = "".join(f"{key}: {value}\n" for key, value in settings.items())
-    for name in ("flink-conf.yaml", "config.yaml"):  # Of Flink 1 and 2.
+    for name in ("flink-conf.yaml", "config.yaml"):  # The names in Flink 1 and in Flink 2.
         (configuration / name).write_text(lines)
     started = []
     try:

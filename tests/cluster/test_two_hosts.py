@@ -1,4 +1,4 @@
-"""The sample with Beam's workers on two hosts, behind Python's job server."""
+"""Runs the sample pipeline with Beam workers on two hosts, through Beam's Python job server."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ def two_hosts() -> Iterator[list[Host]]:
 def pools(
     two_hosts: list[Host], directory: pathlib.Path, hidden: pathlib.Path | None = None
 ) -> Iterator[list[subprocess.Popen]]:
-    """Starts the job server, and a pool of workers on each host."""
+    """Starts the job server and a worker pool on each host; yields the pools' processes."""
     directory.mkdir(parents=True, exist_ok=True)
     addresses = [f"{host.address}:{PORT}" for host in two_hosts]
     server = [sys.executable, "-m", "tests.cluster.job_server", ADDRESS, str(JOB_PORT), *addresses]
@@ -95,7 +95,7 @@ def remote_run(two_hosts: list[Host], remote: Pipeline) -> Run:
 
 
 def examples(pipeline: Pipeline, transformed: bool, split: str) -> list[str]:
-    """The examples of a split, ingested or transformed, in an order of their own."""
+    """Returns the examples of a split, ingested or transformed, sorted by their text."""
     artifact = pipeline.artifacts("Examples")[transformed]
     files = tf.io.gfile.glob(f"{artifact.uri}/Split-{split}/*")
     parsed = (
@@ -163,7 +163,7 @@ def test_the_death_of_a_worker_ends_the_run_and_the_next_one_goes_on(
             for line in process.stdout:
                 if line.startswith("Transform") and "running" in line:
                     break
-            earlier = workers_of(two_hosts[1])  # Of the step before, about to end.
+            earlier = workers_of(two_hosts[1])  # Workers of the previous step, about to end.
             while not (new := workers_of(two_hosts[1]) - earlier):
                 time.sleep(0.1)
             os.kill(new.pop(), signal.SIGKILL)
@@ -176,7 +176,7 @@ def test_the_death_of_a_worker_ends_the_run_and_the_next_one_goes_on(
 
 
 def workers_of(host: Host) -> set[int]:
-    """The process ids of the Beam workers of a host."""
+    """Returns the process ids of the Beam workers on a host."""
     inside = subprocess.run(
         ["ip", "netns", "pids", host.namespace], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,7 @@
-"""Stands in for `child` without TensorFlow: acts as the job's text feature says for its host."""
+"""Replaces `child` in tests, without TensorFlow.
+
+Behaves as the job's text feature says: a JSON list with one word per host.
+"""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Small sets of reviews, transformed for real."""
+"""Small sets of reviews, transformed by the project's preprocessing."""
 
 import random
 from typing import Any
@@ -23,18 +23,18 @@ def _write(directory: str, classes: int, count: int = 300, **custom_config: Any)
 
 @pytest.fixture(scope="session")
 def two_classes(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Reviews of two classes that single words tell apart."""
+    """Writes transformed reviews of two classes that differ in a few words."""
     return _write(str(tmp_path_factory.mktemp("two_classes")), 2)
 
 
 @pytest.fixture(scope="session")
 def three_classes(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Reviews of three classes that single words tell apart."""
+    """Writes transformed reviews of three classes that differ in a few words."""
     return _write(str(tmp_path_factory.mktemp("three_classes")), 3)
 
 
 @pytest.fixture(scope="session")
 def subwords(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The reviews of `two_classes` in word pieces, from a feature of another name."""
+    """Writes the reviews of `two_classes` as subwords, from a feature called 'review'."""
     directory = str(tmp_path_factory.mktemp("subwords"))
     return _write(directory, 2, tokenizer="subwords", top_k=60, text_feature="review")

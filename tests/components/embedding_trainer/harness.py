@@ -1,4 +1,4 @@
-"""Runs the executor on transformed examples: here, or as a script in a process of its own."""
+"""Runs the executor on transformed examples, in this process or as a script in another one."""
 
 import glob
 import json
@@ -35,14 +35,14 @@ def write_transformed(
     text_spec: Any = _ONE_STRING,
     **custom_config: Any,
 ) -> str:
-    """Writes what TFX's Transform would, as `directory`/graph and `directory`/examples.
+    """Writes the outputs of TFX's Transform, as `directory`/graph and `directory`/examples.
 
     Args:
         directory: Where to write.
         texts: The reviews.
-        labels: Their classes.
+        labels: The class of each review.
         text_spec: The feature specification of the raw text.
-        **custom_config: Of Transform.
+        **custom_config: The custom_config of Transform.
 
     Returns:
         The directory.
@@ -84,7 +84,7 @@ def write_examples(directory: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def artifact(artifact_type: Any, uri: str) -> Any:
-    """Makes an artifact of a standard type."""
+    """Returns an artifact of a standard type."""
     result = artifact_type()
     result.uri = uri
     return result
@@ -103,9 +103,10 @@ def execute(
     """Runs the executor with the component's execution properties.
 
     Args:
-        data: What `write_transformed` wrote.
+        data: The directory that `write_transformed` wrote.
         output: Where to write the artifacts, as `output`/model and `output`/model_run.
-        class_names: What TfdsExampleGen knows of the classes; None to leave its examples out.
+        class_names: The class names on TfdsExampleGen's examples; None to give the executor no
+            raw examples.
         splits: The splits of the examples.
         train_splits: The splits to train on.
         text_feature: The raw feature with the text.
@@ -140,25 +141,25 @@ def execute(
 
 
 def serving_directory(model: Any) -> str:
-    """Returns where the SavedModel of a Model artifact is."""
+    """Returns the directory of a Model artifact's SavedModel."""
     return os.path.join(model.uri, "Format-Serving")
 
 
 def serve(directory: str, texts: Sequence[str]) -> np.ndarray:
-    """Returns the probabilities that `serve_text` of a SavedModel gives texts."""
+    """Returns the probabilities that a SavedModel's signature `serve_text` gives for texts."""
     signature = tf.saved_model.load(directory).signatures["serve_text"]
     return signature(text=tf.constant(texts))["probabilities"].numpy()
 
 
 def vocabulary(data: str) -> list[str]:
-    """Returns the vocabulary of what `write_transformed` wrote."""
+    """Returns the vocabulary in the directory that `write_transformed` wrote."""
     path = os.path.join(data, "graph", "transform_fn", "assets", "vocabulary")
     with open(path, encoding="utf-8") as file:
         return file.read().splitlines()
 
 
 def read(data: str, validation_fraction: float = 0.1, max_sequence_length: int = 100) -> Examples:
-    """Reads the examples of what `write_transformed` wrote."""
+    """Returns the examples in the directory that `write_transformed` wrote."""
     return read_examples(
         glob.glob(os.path.join(data, "examples", "Split-train", "*")),
         transform_output(data).transformed_feature_spec(),
@@ -168,12 +169,12 @@ def read(data: str, validation_fraction: float = 0.1, max_sequence_length: int =
 
 
 def transform_output(data: str) -> tft.TFTransformOutput:
-    """Opens the graph of what `write_transformed` wrote."""
+    """Returns the transform graph in the directory that `write_transformed` wrote."""
     return tft.TFTransformOutput(os.path.join(data, "graph"))
 
 
 def weights(model: Any) -> dict[str, np.ndarray]:
-    """Reads the variables of a Model artifact."""
+    """Returns the variables of a Model artifact by their names in the checkpoint."""
     directory = os.path.join(serving_directory(model), "variables", "variables")
     checkpoint = tf.train.load_checkpoint(directory)
     suffix = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -185,7 +186,7 @@ def weights(model: Any) -> dict[str, np.ndarray]:
 
 
 def _main(arguments: str) -> None:
-    """Executes with options in JSON; `cpus` splits the CPU into so many devices."""
+    """Runs `execute` with arguments in JSON; `cpus` splits the CPU into that many devices."""
     options = json.loads(arguments)
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)

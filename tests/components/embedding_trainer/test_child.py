@@ -19,7 +19,7 @@ JOB = Job([], "", [], "text", OPTIONS, "", "")
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:
-    """Starts a child in a cluster of its own, and sends it a job that must fail."""
+    """Starts a child that is the only member of its cluster; sends it a job that must fail."""
     cluster = {"worker": [f"127.0.0.1:{worker.free_port()}"]}
     place = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A chief and its workers in one process, with children that do not load TensorFlow."""
+"""Runs a chief and its workers in one process; their children do not import TensorFlow."""
 
 import contextlib
 import importlib.metadata
@@ -31,12 +31,12 @@ from . import acting_child
 
 pytestmark = [
     pytest.mark.slow,
-    # A process that hangs, as after most faults here, does not stop the other tests.
+    # Most faults in this code leave a process that hangs.
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
 
-# A chief in a process of its own.
+# The script of a chief that runs in another process.
 CHIEF = """
 import sys
 import pydantic
@@ -57,7 +57,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.contextmanager
 def _worker(port: int = 0) -> Iterator[str]:
     with worker.Server(("127.0.0.1", port)) as server:
-        server.daemon_threads = False  # What they print is to belong to the test.
+        server.daemon_threads = False  # The server waits for its threads, so their output is here.
         threading.Thread(target=server.serve_forever).start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
@@ -65,20 +65,20 @@ def _worker(port: int = 0) -> Iterator[str]:
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """The address of a worker."""
+    """Starts a worker and yields its address."""
     with _worker() as address:
         yield address
 
 
 @pytest.fixture
 def other() -> Iterator[str]:
-    """The address of another worker."""
+    """Starts another worker and yields its address."""
     with _worker() as address:
         yield address
 
 
 def _job(directory: pathlib.Path, workers: list[str], *acts: str) -> Job:
-    """A job in which each host's child, the chief's first, acts in its way."""
+    """Returns a job that tells each host's `acting_child` what to do, the chief's first."""
     return Job(
         examples=[str(directory)],
         transform_graph=str(directory),
@@ -91,10 +91,10 @@ def _job(directory: pathlib.Path, workers: list[str], *acts: str) -> Job:
 
 
 def _state(pid: int) -> str:
-    """The state of a process as a letter, Z if it has ended."""
+    """Returns the state letter of a process from /proc; 'Z' if it has ended."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):  # The latter where it ends meanwhile.
+    except (FileNotFoundError, ProcessLookupError):  # The latter if it ends during the read.
         return "Z"
 
 
@@ -106,7 +106,7 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 
 def _children(directory: pathlib.Path) -> list[int]:
-    """The process ids of children that have started."""
+    """Returns the process ids of the children that have started."""
     return [int(text) for path in directory.glob("*.pid") if (text := path.read_text())]
 
 
@@ -244,7 +244,7 @@ def test_a_worker_that_other_workers_do_not_reach_is_refused(
 
 
 def _request(address: str, job: Job) -> Connection:
-    """Connects to a worker as a chief does, and has it ready to start a child."""
+    """Connects to a worker as a chief does, up to where it would start its child."""
     connection, port = cluster._engage(address, cluster._request(job), time.monotonic() + 10)
     assert port
     return connection
@@ -270,7 +270,7 @@ def test_a_chief_that_a_signal_ends_leaves_no_child_and_a_free_worker(
         command, start_new_session=True, stderr=subprocess.PIPE, text=True
     ) as chief:
         _wait_until(lambda: len(_children(tmp_path)) == 2)
-        os.killpg(chief.pid, number)  # As the terminal does for Ctrl-C.
+        os.killpg(chief.pid, number)  # A terminal sends Ctrl-C to the whole process group.
         _, errors = chief.communicate(timeout=30)
     assert errors.count("Traceback") == (number == signal.SIGINT), errors
     _require_no_children(tmp_path)
@@ -339,7 +339,7 @@ def test_what_is_no_job_is_not_done_and_the_worker_stays(
             connected.sendall(line if len(line) == 2**20 else line + b"\n")
             assert b"port" not in connected.makefile("rb").readline()
     assert not list(tmp_path.iterdir())
-    with socket.create_connection((host, int(port))):  # Asks for nothing.
+    with socket.create_connection((host, int(port))):  # A connection that sends no request.
         assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
     assert "Traceback" not in capfd.readouterr().err
 

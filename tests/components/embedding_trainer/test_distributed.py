@@ -24,7 +24,7 @@ def _start(**options: Any) -> subprocess.Popen[str]:
 
 
 def _finish(process: subprocess.Popen[str]) -> str:
-    """Returns what a process printed last."""
+    """Waits for a process and returns the last line of its standard output."""
     try:
         output, errors = process.communicate(timeout=180)
     finally:

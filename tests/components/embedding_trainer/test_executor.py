@@ -26,8 +26,8 @@ FAST: dict[str, Any] = {
     "epochs": 4,
 }
 
-# Nothing but TensorFlow for words, and its text operations for subwords: neither Keras nor
-# tf.Transform nor this project.
+# Serves both models without this project: TensorFlow alone for words, and tensorflow_text as well
+# for subwords.
 SERVE = """
 import json, sys
 import tensorflow as tf
@@ -49,7 +49,7 @@ def test_models_of_words_and_of_subwords_are_learned_and_served_in_a_fresh_proce
         harness.execute(subwords, str(tmp_path / "subwords"), text_feature="review", **FAST),
     ]
 
-    # The word "actors" is in no text, its pieces are.
+    # No text has the word "actors", but some have its subwords.
     text = "We saw GREAT, nice<br />actors"
     directories = [harness.serving_directory(model) for model in models]
     command = [sys.executable, "-c", SERVE, *directories, text]
@@ -99,7 +99,7 @@ def test_what_was_trained_is_recorded(three_classes: str, tmp_path: pathlib.Path
     assert training + validation == 300
     assert 10 < validation < 60
     assert last == min(best + 1, 8)
-    # A class that no example has is served, too.
+    # The model serves a class that no example has, too.
     probabilities = harness.serve(
         harness.serving_directory(model), ["poor film", "nice plot", "average actor"]
     )
@@ -136,7 +136,7 @@ def test_texts_are_cut_at_the_longest_sequence_in_training_and_in_serving(
     cut, longer_weights = map(harness.weights, models)
     for name, values in cut.items():
         np.testing.assert_array_equal(values, longer_weights[name])
-    words = harness.vocabulary(two_classes)  # The first have been trained.
+    words = harness.vocabulary(two_classes)  # The training examples have the first five words.
     long, full, short = harness.serve(
         harness.serving_directory(models[0]), [" ".join(words[:count]) for count in (4, 3, 2)]
     )

@@ -1,4 +1,4 @@
-"""Two hosts, this machine and a network namespace: `make hosts`."""
+"""Trains on two hosts, this machine and a network namespace; run by `make hosts`."""
 
 import dataclasses
 import json
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.hosts
 
 ENDLESS: dict[str, Any] = {"epochs": 10**6, "early_stopping_patience": 0}
 
-# Trains as the executor does, in a process that does not wait for TFX.
+# Calls what the executor calls, in a process that does not import TFX.
 CHIEF = """
 import logging, sys
 import pydantic
@@ -39,7 +39,7 @@ logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 train_on_hosts(pydantic.TypeAdapter(Job).validate_json(sys.argv[1]))
 """
 
-# Gives the worker's processes another start of the embedding, as another kind of CPU does.
+# Makes the worker compute another initial embedding than the chief, as another CPU model may.
 SITECUSTOMIZE = """
 from sklearn.utils import extmath
 svd = extmath.randomized_svd
@@ -52,12 +52,12 @@ extmath.randomized_svd = reversed_svd
 
 @dataclasses.dataclass
 class Hosts:
-    """This machine, where the chief runs, and a host with a worker.
+    """This machine, which runs the chief, and a host that runs a worker.
 
     Attributes:
-        host: The host.
-        directory: Of what the worker prints and imports first.
-        daemon: The worker; None before it is started.
+        host: The worker's host.
+        directory: The directory of the worker's log and of its sitecustomize.py.
+        daemon: The worker's process; None before it is started.
     """
 
     host: Host
@@ -68,7 +68,7 @@ class Hosts:
         return f"{self.host.address}:{port}"
 
     def start_worker(self) -> int:
-        """Starts the worker unless it runs; returns its process id."""
+        """Starts the worker if it is not running, and returns its process id."""
         if self.daemon and self.daemon.poll() is None:
             return self.daemon.pid
         (self.directory / "sitecustomize.py").write_text(SITECUSTOMIZE)
@@ -173,14 +173,14 @@ def test_the_sample_is_trained_on_both_hosts(
     assert trained["strategy"].string_value == "multi_worker_mirrored"
     assert trained["replicas"].int_value == 2
     assert trained["devices"].string_value == "2 CPU"
-    # The address is not in the cache key, and nobody listens there.
+    # The cache key has no addresses: nothing listens on host2, yet the step is cached.
     assert run_with("host2:7077").states["EmbeddingTrainer"] == "CACHED"
 
 
 def test_a_repeat_is_identical_and_equals_one_host(
     two_classes: str, two_hosts: Hosts, tmp_path: pathlib.Path
 ) -> None:
-    # One step an epoch, of all examples.
+    # The global batch holds all examples, so an epoch is one step.
     options: dict[str, Any] = {"epochs": 5, "early_stopping_patience": 0}
     for name in ("first", "second"):
         job = _job(two_classes, tmp_path / name, two_hosts.address(), **options, batch_size=256)
@@ -219,7 +219,7 @@ def test_a_host_that_fails_ends_the_training_is_named_and_leaves_no_process(
     two_hosts: Hosts,
     tmp_path: pathlib.Path,
 ) -> None:
-    # Each case is also the next run after the case before.
+    # Each case also shows that a training succeeds after the failure of the previous case.
     address = two_hosts.address()
     chief = two_hosts.start_chief(_job(two_classes, tmp_path, address, **ENDLESS))
     assert chief.stdout

@@ -50,7 +50,7 @@ def test_words_of_different_texts_are_not_near_each_other() -> None:
 
 def test_neighbors_that_follow_from_many_texts_stay_in_others() -> None:
     chance = np.random.default_rng(2)
-    # Words of one of four topics in each text; words of 3 texts each, whatever they are.
+    # Each text of `topics` draws from one of four topics; those of `anything` draw from all words.
     topics = [(10 * chance.integers(4) + chance.integers(1, 11, 30)).tolist() for _ in range(400)]
     anything = [chance.integers(1, 41, 5).tolist() for _ in range(30)]
     vocabulary = [f"word{row}" for row in range(40)]
@@ -66,7 +66,7 @@ def test_neighbors_that_follow_from_many_texts_stay_in_others() -> None:
 
 
 def test_the_trainer_starts_from_it(two_classes: str, tmp_path: pathlib.Path) -> None:
-    """At a learning rate at which no weight moves visibly, the model still has its start."""
+    """Trains at a learning rate so small that the weights stay at their initial values."""
     trained = {}
     for start in ("cooccurrence", "random"):
         model = harness.execute(

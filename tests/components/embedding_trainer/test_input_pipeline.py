@@ -56,7 +56,7 @@ def _labels(batches: list[Batch]) -> list[int]:
 
 
 def test_examples_are_read_whole(tmp_path: pathlib.Path) -> None:
-    rows = _rows(2500)  # More than one batch of reading, in two files.
+    rows = _rows(2500)  # In two files, each longer than one batch of the reader.
 
     examples = _read(tmp_path, rows)
 
@@ -240,7 +240,7 @@ def test_rows_are_padded_to_the_longest_of_the_batch_or_to_a_fixed_length(
     (short,), (long,) = make_batches(examples, plan, range(1), 2)
     fixed = [batch for (batch,) in make_batches(examples, plan, range(1), 2, fixed_length=5)]
 
-    np.testing.assert_array_equal(short[0], [[0], [0]])  # A column at least.
+    np.testing.assert_array_equal(short[0], [[0], [0]])  # At least one column.
     np.testing.assert_array_equal(long[0], [[1, 0, 0], [1, 1, 1]])
     assert [ids.shape for ids, _, _ in fixed] == [(2, 5), (2, 5)]
     np.testing.assert_array_equal(fixed[1][0][:, :3], long[0])

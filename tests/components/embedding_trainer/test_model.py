@@ -14,7 +14,7 @@ from components.embedding_trainer.model import (
 
 
 def _mean(embedded: list[list[float]], ids: list[list[int]], static: bool) -> Any:
-    """Returns the means of ids, and the gradient of the sum of their squares."""
+    """Returns the mean embedding of each row of ids, and the gradient of their squared sum."""
     rows = tf.constant(embedded)
     layer = MeanEmbedding(*rows.shape)
     layer.build()

@@ -14,7 +14,7 @@ from . import harness
 
 
 def _build(data: str, embedding_dim: int = 4, classes: int = 2, seed: int = 0) -> keras.Model:
-    """Builds a model of which no weight is zero, not even a bias."""
+    """Returns a model with random weights; no weight is zero, not even a bias."""
     model = build_model(input_dim(len(harness.vocabulary(data))), embedding_dim, 8, classes)
     generator = np.random.default_rng(seed)
     model.set_weights([generator.normal(size=w.shape) for w in model.get_weights()])

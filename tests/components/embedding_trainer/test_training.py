@@ -48,7 +48,7 @@ def test_two_classes_are_learned(examples: Examples) -> None:
 
 
 def test_the_metrics_are_means_over_the_examples(examples: Examples) -> None:
-    # Untrained, whatever the batches: a rate at which no weight moves visibly.
+    # At this rate the weights stay the same, so the batch size must not change the metrics.
     small, large = (_train(examples, epochs=1, learning_rate=1e-9, batch_size=b) for b in (7, 100))
 
     model = build_model(100, 16, 16, 2)

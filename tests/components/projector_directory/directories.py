@@ -19,7 +19,7 @@ def make_tensor(
     bookmarks: Sequence[Bookmark] = (),
     name: str = "embedding",
 ) -> Tensor:
-    """Makes a tensor with the columns token and id; the ids start at 1."""
+    """Returns a tensor with the columns token and id; the ids start at 1."""
     columns: dict[str, Column] = {"token": tokens, "id": np.arange(1, len(tokens) + 1)}
     return Tensor(name, vectors, columns, bookmarks)
 
@@ -27,12 +27,12 @@ def make_tensor(
 def write_directory(
     directory: pathlib.Path, tokens: Sequence[bytes], vectors: np.ndarray, *bookmarks: Bookmark
 ) -> None:
-    """Writes a directory of one tensor, called 'embedding'."""
+    """Writes a projector directory with one tensor, called 'embedding'."""
     write(str(directory), [make_tensor(tokens, vectors, bookmarks)])
 
 
-# What is kept under written_by/, as each track of TensorFlow has written it:
-# python -m tests.components.projector_directory.directories DIR
+# The contents of the directories under written_by/, one for each supported TensorFlow release.
+# Written by: python -m tests.components.projector_directory.directories DIR
 KEPT_TOKENS = [b"", b"a\tb", b"007", "日本語".encode(), *(f"word{i}".encode() for i in range(16))]
 KEPT_VECTORS = np.arange(80, dtype=np.float32).reshape(20, 4) / 8 - 5
 

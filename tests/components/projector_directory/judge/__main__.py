@@ -1,4 +1,4 @@
-"""Judges `write` and `verify` by TensorBoard's own code: `python -m …judge CASES SEED`."""
+"""Checks `write` and `verify` against TensorBoard's own code: `python -m …judge CASES SEED`."""
 
 import contextlib
 import logging
@@ -18,12 +18,12 @@ from tests.components.projector_directory.judge.mutations import mutate, write_t
 from tests.components.projector_directory.judge.oracle import differences
 from tests.components.projector_directory.judge.page import Page
 
-# As many share a directory.
+# The numbers of tensors that a random export may have.
 _TENSORS = (1, 15)
 
 
 def disagreements(page: Page, cases: int, seed: int, parent: pathlib.Path) -> Iterator[str]:
-    """Breaks directories, and yields where `verify` and the page disagree."""
+    """Yields the randomly damaged directories on which `verify` and the page disagree."""
     templates = write_templates(parent)
     for number in range(cases):
         chance = random.Random(f"{seed}/{number}")
@@ -45,7 +45,7 @@ def disagreements(page: Page, cases: int, seed: int, parent: pathlib.Path) -> It
 
 
 def wrong_exports(page: Page, cases: int, seed: int, parent: pathlib.Path) -> Iterator[str]:
-    """Writes tensors, and yields those that fail or are not shown as they were meant."""
+    """Yields the random tensors that `write` fails on or that the page shows wrongly."""
     chance = random.Random(seed)
     last = 0
     while last < cases:
@@ -84,12 +84,12 @@ def _exported_wrongly(
 def _seen_wrongly(directory: pathlib.Path, seen: dict[str, Any]) -> list[str]:
     try:
         return differences(directory, seen)
-    except Exception as error:  # It cannot even be read in the plainest way.
+    except Exception as error:  # Not even the oracle can read the directory.
         return [repr(error)]
 
 
 def main(cases: int, seed: int) -> None:
-    """Prints what is found, and how much that is."""
+    """Prints each disagreement and their number."""
     logging.disable()
     found = 0
     with (

@@ -11,12 +11,13 @@ from tests.components.projector_directory.judge.mutations import CELLS
 
 
 def random_tensor(name: str, chance: random.Random, alone: bool) -> Tensor:
-    """Makes a tensor that can be written, of whatever labels, numbers and positions.
+    """Returns a valid tensor with random labels, numbers and positions.
 
     Args:
-        name: What to call it.
-        chance: Decides on the rest.
-        alone: Whether it is the only one, so that a bookmark may be of some rows.
+        name: The tensor's name.
+        chance: The source of randomness.
+        alone: Whether the tensor is the only one of its directory; only then may a bookmark
+            place a part of the rows.
     """
     rows = chance.randint(2, 7)
     tokens = [_token(chance) for _ in range(rows)]
@@ -53,7 +54,7 @@ def _token(chance: random.Random) -> bytes:
 
 
 def _number(chance: random.Random, code: str) -> float:
-    """Returns a finite number of any size."""
+    """Returns a random finite number of any magnitude."""
     while True:
         (number,) = struct.unpack(code, chance.randbytes(struct.calcsize(code)))
         if np.isfinite(number):
