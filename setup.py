@@ -1,4 +1,4 @@
-"""The package, for tools that want a setup.py, such as Beam's ``--setup_file``."""
+"""Builds the package, for tools that need a setup.py, such as Beam's ``--setup_file``."""
 
 from setuptools import setup
 

@@ -20,7 +20,7 @@ from pipeline_def import workers
 if TYPE_CHECKING:
     from tests.pipelines import Pipeline, Run
 
-# A shell's background jobs ignore it, and so would the processes that tests start.
+# A shell starts background jobs with SIGINT ignored, which processes of the tests would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 workers.use_python_runner()
 hypothesis.settings.register_profile("busy", deadline=None)
@@ -31,7 +31,7 @@ SAMPLE = "sample"
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Lets Beam leave its temporary directories where pytest removes them."""
+    """Puts Beam's temporary directories where pytest removes them."""
     directory = str(tmp_path_factory.mktemp("temporary"))
     with (
         mock.patch.dict(os.environ, TMPDIR=directory),
@@ -42,7 +42,7 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> "Pipeline":
-    """The pipeline of the sample; take `sample_run` too, or run it yourself."""
+    """Returns the sample pipeline, not yet run; request `sample_run` too, or run it yourself."""
     from tests.pipelines import Pipeline  # Not above: most tests do not wait for TFX.
 
     return Pipeline("sample", "beam", tmp_path_factory.mktemp("sample"))
@@ -50,13 +50,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> "Pipeline":
 
 @pytest.fixture(scope="session")
 def first_run(sample: "Pipeline") -> "Run":
-    """What `sample_run` is, for tests that have the parameter from elsewhere."""
+    """Runs the sample once; for tests that get the parameter SAMPLE from another fixture."""
     return sample.run_command(sample.make("run"))
 
 
 @pytest.fixture(scope="session", params=[SAMPLE])
 def sample_run(first_run: "Run") -> "Run":
-    """The first run of the sample: a whole pipeline that many tests read, all in one process."""
+    """Returns the sample's first run; the parameter keeps tests that read it in one process."""
     return first_run
 
 
@@ -73,7 +73,7 @@ _PIPELINES = {
 
 
 class _FilesAndSample(LoadFileScheduling):
-    """Keeps the tests of a file in one process, and all those of the sample."""
+    """Keeps the tests of a file in one process, and likewise all tests of the sample."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _group(nodeid)
@@ -86,7 +86,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with what takes long, so that no process waits for another at the end."""
+    """Marks tests that run pipelines as slow, and sorts slow tests first to balance processes."""
     turns: dict[str, int] = {}
     for item in items:
         if _PIPELINES.intersection(getattr(item, "fixturenames", ())):
@@ -100,7 +100,7 @@ _LAST = 2
 
 
 def _group(nodeid: str) -> str:
-    """Returns 'sample' for the tests that have this parameter, and the file of the others."""
+    """Returns SAMPLE for a test with that parameter, and the test's file otherwise."""
     file, _, test = nodeid.partition("::")
     return SAMPLE if SAMPLE in re.split(r"[\[\]-]", test)[1:] else file
 
@@ -113,13 +113,13 @@ def _turn(item: pytest.Item) -> int:
 
 
 def pytest_collection_finish() -> None:
-    # A collection of garbage in a test then skips what is imported, and takes a second less.
+    # Garbage collection then skips the imported modules and takes a second less.
     gc.freeze()
 
 
 def pytest_unconfigure() -> None:
-    # At the interpreter's end TensorFlow destroys functions after the module that counts them, and
-    # prints an exception for each.
+    # At exit TensorFlow deletes functions after the module that counts them, and prints an
+    # exception for each.
     functions = sys.modules.get("tensorflow.python.eager.polymorphic_function.atomic_function")
     if functions:
         functions.AtomicFunction.__del__ = lambda self: None

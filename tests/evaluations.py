@@ -1,4 +1,4 @@
-"""Evaluator's verdict on given predictions, without a pipeline."""
+"""Evaluates given predictions as Evaluator does, without a pipeline."""
 
 import pathlib
 
@@ -10,7 +10,7 @@ from components.text.features import LABEL
 
 
 class _Model(tf.Module):
-    """Predicts what the feature of its name says."""
+    """A model whose predictions are the example's feature with the model's name."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def serve(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -32,16 +32,16 @@ def evaluate(
     The last example is of class 0, the others are of class 1.
 
     Args:
-        directory: Gets the files of a ModelEvaluation artifact in `evaluation`.
+        directory: Where to write; the ModelEvaluation artifact is `directory`/evaluation.
         right: How many examples the model gets right, from the first on.
         of: How many examples there are.
-        baseline_right: How many the model that it is compared with gets right; None for no such.
-        min_accuracy: As eval_config takes it.
-        max_accuracy_drop: As eval_config takes it.
-        min_balanced_accuracy: As eval_config takes it.
+        baseline_right: How many examples the baseline gets right; None for no baseline.
+        min_accuracy: See `eval_config`.
+        max_accuracy_drop: See `eval_config`.
+        min_balanced_accuracy: See `eval_config`.
 
     Returns:
-        What the files say of the bounds.
+        Whether the bounds are met, as the artifact records it.
     """
     rights = {"candidate": right}
     if baseline_right is not None:

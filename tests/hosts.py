@@ -1,4 +1,4 @@
-"""Hosts for tests: network namespaces that a bridge joins with this machine."""
+"""Hosts for tests: network namespaces, connected with this machine by a bridge."""
 
 import contextlib
 import dataclasses
@@ -10,31 +10,31 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-# Tests that run at the same time do not meet.
+# The process id keeps test runs at the same time apart.
 _ID = os.getpid()
 _SUBNET = f"10.77.{_ID % 256}"
 _BRIDGE = f"bridge-{_ID}"
-ADDRESS = f"{_SUBNET}.1"  # Of this machine on the bridge.
+ADDRESS = f"{_SUBNET}.1"  # The address of this machine on the bridge.
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """A host with a name, an address and, if wanted, directories of its own."""
+    """A host with its own name and address; it shares this machine's file systems."""
 
     name: str
     address: str
 
     @property
     def namespace(self) -> str:
-        """The network namespace, and this machine's end of the link to it."""
+        """Returns the name of the network namespace, and of this machine's end of its link."""
         return f"{self.name}-{_ID}"
 
     def command(self, *arguments: str, hidden: pathlib.Path | None = None) -> list[str]:
         """Returns a command line that runs Python on the host.
 
         Args:
-            arguments: Of Python.
-            hidden: A directory that the host does not share with this machine.
+            arguments: The arguments of Python.
+            hidden: A directory that is empty on the host instead of shared.
         """
         hide = f"mount -t tmpfs tmpfs '{hidden}' && " if hidden else ""
         shell = f'{hide}hostname {self.name} && exec "$@"'
@@ -48,7 +48,7 @@ class Host:
 
 @contextlib.contextmanager
 def hosts(names: Sequence[str]) -> Iterator[list[Host]]:
-    """Makes hosts that reach each other and this machine, or skips the test."""
+    """Starts hosts that reach each other and this machine; skips the test where that fails."""
     made = [Host(name, f"{_SUBNET}.{number}") for number, name in enumerate(names, start=2)]
     with contextlib.ExitStack() as stack:
         _ip(f"link add {_BRIDGE} type bridge")

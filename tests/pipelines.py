@@ -1,4 +1,4 @@
-"""Whole pipelines, run as a person runs them, and what they leave in ML Metadata."""
+"""Runs whole pipelines as users do, and reads what they leave in ML Metadata."""
 
 import contextlib
 import dataclasses
@@ -24,9 +24,9 @@ from pipeline_def import __main__ as command_line
 
 PROJECT = pathlib.Path(__file__).parents[1]
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-_MAKES_OWN = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # Of a `make test` around the tests.
+_MAKES_OWN = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # Set by a `make test` that runs the tests.
 
-RESOLVER = "Resolver"  # Asks ML Metadata in each run; never cached.
+RESOLVER = "Resolver"  # Queries ML Metadata in each run; never cached.
 STEPS = {
     "TfdsExampleGen",
     "StatisticsGen",
@@ -42,7 +42,7 @@ STEPS = {
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a run of a pipeline left.
+    """The results of a pipeline's run.
 
     Attributes:
         code: Its exit code, 1 for an exit with a message.
@@ -57,7 +57,7 @@ class Run:
     artifacts: dict[str, mlmd.Artifact]
 
     def lines(self, label: str) -> list[str]:
-        """What the lines of the summary with a label say."""
+        """Returns the values of the summary's lines with a label."""
         width = len("Projection:  ")
         return [
             line[width:]
@@ -77,7 +77,7 @@ class Pipeline:
     Attributes:
         name: Its name.
         engine: The TFX engine that runs it: 'beam' or 'local'.
-        directory: Everything that is written is in here.
+        directory: The directory of everything that it writes.
         variables: Environment variables that configure it.
     """
 
@@ -102,11 +102,11 @@ class Pipeline:
         }
 
     def make(self, target: str) -> list[str]:
-        """The command line of a target, without setting up the environment that runs the tests."""
+        """Returns the command line of a make target that does not set up the environment anew."""
         return ["make", "-o", f".venv/.ready-{_PYTHON}", f"PYTHON={_PYTHON}", target]
 
     def spawn(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
-        """Starts a command in a process of its own."""
+        """Starts a command in a new process, with the pipeline's variables."""
         inherited = {key: value for key, value in os.environ.items() if key not in _MAKES_OWN}
         environment = {**inherited, **self.environment}
         return subprocess.Popen(
@@ -120,21 +120,21 @@ class Pipeline:
         )
 
     def run_command(self, command: Sequence[str]) -> Run:
-        """Runs the pipeline by a command in a process of its own."""
+        """Runs the pipeline by a command in a new process."""
         with self.spawn(command) as process:
             printed, _ = process.communicate()
         return self._left(process.returncode, printed)
 
     def tfx(self, *arguments: str) -> list[str]:
-        """A command line of TFX's."""
+        """Returns a command line of the tfx command."""
         return ["tfx", *arguments[:2], "--engine", self.engine, *arguments[2:]]
 
     def run_tfx(self, *arguments: str) -> Run:
-        """Runs the pipeline by TFX's command, which starts a process for it."""
+        """Runs the pipeline by the tfx command, which starts a process for it."""
         return self._left(*self._call_tfx(*arguments))
 
     def tfx_here(self, *arguments: str) -> str:
-        """Runs TFX's command in this process, which has imported TFX."""
+        """Runs the tfx command in this process, which has imported TFX; returns its output."""
         code, printed = self._call_tfx(*arguments)
         assert code == 0, printed
         return printed
@@ -147,7 +147,8 @@ class Pipeline:
         """Runs the pipeline in this process, which has imported TFX.
 
         Args:
-            **variables: Of this run alone, such as TRAINING__EPOCHS for PIPELINE__TRAINING__EPOCHS.
+            **variables: Variables of this run alone, such as TRAINING__EPOCHS for
+                PIPELINE__TRAINING__EPOCHS.
         """
         with self._in_environment(
             {f"PIPELINE__{name}": value for name, value in variables.items()}
@@ -156,12 +157,12 @@ class Pipeline:
         return self._left(code, printed)
 
     def artifacts(self, kind: str) -> list[mlmd.Artifact]:
-        """All artifacts of a type, oldest first."""
+        """Returns all artifacts of a type, oldest first."""
         found = self._store().get_artifacts_by_type(kind)
         return sorted(found, key=lambda artifact: artifact.id)
 
     def inputs_of(self, step: str) -> dict[str, list[int]]:
-        """The ids of the artifacts that the newest execution of a step took, by input."""
+        """Returns the ids of the artifacts that a step's newest execution took, by input."""
         store = self._store()
         (kind,) = (
             made.name for made in store.get_execution_types() if made.name.endswith(f".{step}")
@@ -226,7 +227,7 @@ def prepare(
     features: tfds.features.FeaturesDict,
     splits: dict[str, list[dict[str, object]]],
 ) -> None:
-    """Prepares version 1.0.0 of a dataset in the place of what there is of it."""
+    """Prepares version 1.0.0 of a dataset, and replaces one that exists."""
     tfds.dataset_builders.store_as_tfds_dataset(
         name,
         version="1.0.0",
@@ -237,14 +238,14 @@ def prepare(
 
 
 def run_components(components: Sequence[BaseNode], directory: pathlib.Path) -> str:
-    """Runs components as a pipeline with the cache on, and tells how the last of them ended.
+    """Runs components as a pipeline with the cache on, and returns how the last one ended.
 
     Args:
-        components: The last one is asked for.
-        directory: Of the artifacts and the store, which later runs find again.
+        components: The components; the state of the last one is returned.
+        directory: Where artifacts and store are written, and found again by later runs.
 
     Returns:
-        The state of its newest execution: COMPLETE, CACHED or FAILED.
+        The state of the newest execution: COMPLETE, CACHED or FAILED.
     """
     connection = metadata.sqlite_metadata_connection_config(str(directory / "metadata.sqlite"))
     LocalDagRunner().run(

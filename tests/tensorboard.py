@@ -1,4 +1,4 @@
-"""A real TensorBoard, asked over HTTP."""
+"""A real TensorBoard, queried over HTTP."""
 
 import json
 import logging
@@ -17,14 +17,14 @@ class Projector:
     """The projector plugin of a TensorBoard that is running.
 
     Attributes:
-        url: Where it listens.
+        url: The address of TensorBoard.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
     def get(self, what: str, **query: str) -> bytes:
-        """Asks the plugin, as its page does."""
+        """Returns the plugin's answer to a request as its page sends it."""
         url = f"{self.url}/data/plugin/projector/{what}?{urllib.parse.urlencode(query)}"
         with urllib.request.urlopen(url) as response:
             return bytes(response.read())
@@ -34,11 +34,14 @@ class Projector:
 
 
 class TensorBoard(Projector):
-    """A TensorBoard for the time of a ``with`` block, in a thread: a process imports TensorFlow."""
+    """A TensorBoard that runs during a ``with`` block.
+
+    It runs in a thread, since a new process would import TensorFlow again.
+    """
 
     def __init__(self, logdir: pathlib.Path) -> None:
         self._logdir = logdir
-        # At INFO, which other libraries set for all, its data server prints each of its cycles.
+        # Other libraries set INFO for all loggers, at which its data server logs every reload.
         logging.getLogger("tensorboard").setLevel(logging.WARNING)
         tensorboard = program.TensorBoard(server_class=self._make_server)
         options = ["--logdir", str(logdir), "--port", "0", "--reload_interval", "1"]
@@ -58,7 +61,7 @@ class TensorBoard(Projector):
         self._server.server_close()
 
     def wait_for_runs(self, count: int) -> list[str]:
-        """Waits until so many runs are listed, and returns them."""
+        """Waits until `count` runs are listed, and returns them."""
         deadline = time.monotonic() + STARTUP_SECONDS
         while len(runs := self.json("runs")) != count:
             assert time.monotonic() < deadline, runs

@@ -1,4 +1,4 @@
-"""What Beam's --setup_file and pip make of the project."""
+"""Tests the package that Beam's --setup_file and pip build."""
 
 import pathlib
 import subprocess

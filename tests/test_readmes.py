@@ -1,4 +1,4 @@
-"""Every README is tried: its commands, variables, configurations, links and snippets."""
+"""Tests every README: its commands, variables, configurations, links and snippets."""
 
 import importlib.util
 import logging
@@ -74,7 +74,7 @@ def test_modules_have_the_commands_and_options(
                 monkeypatch.setattr(sys, "argv", [module, *word.split(), "--help"])
                 with pytest.raises(SystemExit) as ended:
                     runpy.run_module(module, run_name="__main__")
-                logging.disable(logging.NOTSET)  # As it was, for the tests that follow.
+                logging.disable(logging.NOTSET)  # The module may have disabled logging.
                 shown = capsys.readouterr().out + str(ended.value.code)
                 assert word in shown, line
                 for option in re.findall(r" (--[a-z-]+)", rest):

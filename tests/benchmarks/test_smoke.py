@@ -49,7 +49,7 @@ def test_files_of_ones_own_are_measured_beside_tfidf(
         for number in range(600)
         for word, label in (("good", "yes"), ("bad", "no"), ("odd", "who knows"))
     ]
-    # Without a header, as some files are.
+    # The file has no header.
     (tmp_path / "own.csv").write_text("".join(f"{label};'{text}'\n" for text, label in rows))
     monkeypatch.setenv("PYTHONPATH", os.getcwd())
     monkeypatch.chdir(tmp_path)
@@ -97,7 +97,7 @@ def _reported(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_the_reviews_are_asked_for_in_one_sentence(tmp_path: pathlib.Path) -> None:
     finished = bench(TFDS_DATA_DIR=str(tmp_path))
     assert finished.returncode == 1
-    # TensorFlow 2.21 has notes of its own, before.
+    # TensorFlow 2.21 prints notes of its own before this line.
     assert finished.stderr.splitlines()[-1] == (
         f"make bench needs the prepared imdb_reviews, and TFDS_DATA_DIR is {str(tmp_path)!r}; set "
         "it to the directory that has them."

@@ -140,7 +140,7 @@ def test_hovering_shows_the_word_and_its_columns(opened: MapPage) -> None:
 def test_a_click_lists_the_ten_true_neighbors_and_draws_lines_to_them(opened: MapPage) -> None:
     places = opened.places()
     row = 21
-    # The middle of a line is where its color shows, as there is usually no point of the grid.
+    # Looks for the lines at their middles, where there is usually no point.
     shown = [other for other in nearest(row) if other < ROWS - 10]
     middles = [
         tuple((np.array(places[f"word{row}"]) + np.array(places[f"word{other}"])) / 2)

@@ -14,7 +14,7 @@ SOURCES = {
     "digested/inner/__init__.py": "",
     "digested/inner/any.py": "",
     "digested/lazy.py": "",
-    # What the modules beside them may read.
+    # Files that the modules of the same directory may read.
     "digested/inner/page.js": "",
     "digested/inner/page.css": "",
     "digested/inner/page.html": "",
@@ -64,7 +64,7 @@ def test_an_unknown_module_is_refused(sources: pathlib.Path, name: str) -> None:
         source_digest(name)
 
 
-# Found in another way, by the library behind import-linter.
+# The imports as grimp, the library behind import-linter, finds them.
 GRAPH = grimp.build_graph("components", cache_dir=None)
 WORKING = [
     "components.tfds_example_gen.executor",

@@ -97,7 +97,7 @@ def test_a_model_is_blessed_by_all_bounds(
 
 @pytest.fixture
 def resolve(tmp_path: pathlib.Path) -> Callable[..., list[int]]:
-    """Resolves the baseline of a candidate; `gone` models are no more on disk."""
+    """Returns a function that resolves a candidate's baseline; the files of `gone` are deleted."""
 
     def model(number: int, gone: bool) -> standard_artifacts.Model:
         artifact = standard_artifacts.Model()

@@ -1,4 +1,4 @@
-"""A disk that fills up in one step after the other, and is emptied after each."""
+"""Fills the disk at the start of one step after another, and makes room again after each."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ from tests.pipelines import RESOLVER, STEPS, Pipeline, Run
 
 pytestmark = pytest.mark.long
 
-# What is left of the disk when a step begins: too little for the step's outputs.
+# The free bytes when each step begins, too few for its outputs.
 LEFT = {
     "TfdsExampleGen": 2**16,
     "Transform": 2**17,

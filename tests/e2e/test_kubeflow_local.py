@@ -1,4 +1,4 @@
-"""The pipeline as it is compiled for Kubeflow, each step in a container of its own."""
+"""Runs the pipeline as compiled for Kubeflow, each step in its own container."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ IMAGE = "tfx-embedding-projector:test"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.docker,
-    pytest.mark.timeout(1800),  # With the image, which takes 5 minutes on a quiet machine.
+    pytest.mark.timeout(1800),  # Building the image alone takes 5 minutes on a quiet machine.
     pytest.mark.skipif(
         "TEST_IMAGES" not in os.environ,
         reason="builds an image of 4 GB; set TEST_IMAGES=1 to ask for it",
@@ -41,7 +41,7 @@ def run(**variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_ends_in_a_projection_of_the_model() -> None:
-    """TensorBoard serves each row of the model, and the page is a map of it."""
+    """TensorBoard serves every row of the model, and the map has as many words."""
     ran = run()
     assert ran.returncode == 0, ran.stdout
     projection, page = (

@@ -1,4 +1,4 @@
-"""Somebody's own dataset, on TFX's local engine."""
+"""Runs the pipeline on a user's own dataset, with TFX's local engine."""
 
 import json
 import pathlib
@@ -22,9 +22,9 @@ FEATURES = tfds.features.FeaturesDict(
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """The sample's reviews under other feature names, without a builder of their own.
+    """Prepares the sample's reviews as a dataset with other feature names and no builder code.
 
-    In a directory whose name a shell, a URL or a format would read otherwise.
+    The directory's name has characters that are special in a shell, a URL or a format string.
     """
     directory = tmp_path_factory.mktemp("50% of my réviews #1; 'ours'")
     builder = sample_reviews.SampleReviews(data_dir=directory / "sample")
@@ -96,7 +96,7 @@ def test_a_second_run_is_cached_to_the_end(own: Pipeline, first: Run) -> None:
     assert pathlib.Path(again.line("Projection")).is_dir()
 
 
-# The last test: it takes the pipeline's store away.
+# Must be the last test of the module, since it moves the pipeline's store away.
 def test_artifacts_are_not_mixed_with_those_of_a_new_store(own: Pipeline, first: Run) -> None:
     (own.root / "metadata.sqlite").rename(own.directory / "kept.sqlite")
     before = sorted((own.root / "artifacts").rglob("*"))

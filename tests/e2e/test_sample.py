@@ -1,4 +1,7 @@
-"""The sample as README.md runs it, and what happens to it afterwards: the story of a pipeline."""
+"""Runs the sample as README.md does, and then again after one change at a time.
+
+The tests depend on their order: each run starts from what the run before has left.
+"""
 
 import dataclasses
 import json
@@ -72,7 +75,7 @@ def test_the_pushed_model_serves_text(sample: Pipeline, sample_run: Run) -> None
 
 
 def serve(pipeline: Pipeline, texts: list[bytes]) -> np.ndarray:
-    """Asks the oldest pushed model."""
+    """Returns the probabilities that the oldest pushed model gives texts."""
     version = min((pipeline.root / "serving").iterdir())
     model = tf.saved_model.load(str(version))
     served = model.signatures["serve_text"](text=tf.constant(texts))
@@ -110,7 +113,7 @@ def test_every_row_that_tensorboard_shows_is_the_models(sample: Pipeline, sample
 
 
 def trained(run: Run) -> tuple[list[str], np.ndarray]:
-    """The words and vectors of the model, read with TensorFlow alone."""
+    """Returns the words of the transform graph, and their vectors from the model's checkpoint."""
     words = read_vocabulary(tft.TFTransformOutput(run.artifacts["TransformGraph"].uri))
     model = pathlib.Path(run.artifacts["Model"].uri) / "Format-Serving"
     reader = tf.train.load_checkpoint(str(model / "variables" / "variables"))
@@ -142,7 +145,7 @@ def test_lineage_tells_the_dataset(sample: Pipeline, sample_run: Run) -> None:
     assert fingerprint.string_value == recorded["dataset_fingerprint"] != ""
 
 
-# Runs that are in each other's way, and one that is interrupted.
+# A second run at the same time, and an interrupted one.
 
 
 def test_a_second_run_is_refused_and_sigterm_to_make_ends_the_first(
@@ -156,9 +159,9 @@ def test_a_second_run_is_refused_and_sigterm_to_make_ends_the_first(
     for line in process.stdout:
         if line.startswith("EmbeddingTrainer "):
             second = sample.run()
-            process.terminate()  # make alone, as a scheduler does.
+            process.terminate()  # Signals make alone, as a scheduler does.
             break
-    rest = process.stdout.read()  # Until the last process of the group has closed it.
+    rest = process.stdout.read()  # Ends when the last process of the group closes the pipe.
     process.wait()
     assert second.code == 1
     assert re.search(
@@ -171,7 +174,7 @@ def test_a_second_run_is_refused_and_sigterm_to_make_ends_the_first(
     assert list((sample.root / "serving").iterdir()) == served
 
 
-# Later runs of it.
+# Later runs of the same pipeline.
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +202,7 @@ def test_the_tfx_command_manages_the_pipeline(sample: Pipeline, again: Run) -> N
     assert "deleted successfully" in sample.tfx_here(
         "pipeline", "delete", "--pipeline_name", "sample"
     )
-    assert list((sample.root / "logs").iterdir()) == logs  # Compiling is no run.
+    assert list((sample.root / "logs").iterdir()) == logs  # None of this has run the pipeline.
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +240,7 @@ def test_a_failing_step_ends_the_run_with_its_own_error(failed: Run) -> None:
 
 @pytest.fixture(scope="module")
 def changed(sample: Pipeline, failed: Run) -> Run:
-    """A run after the files of the dataset have changed, and nothing else."""
+    """Runs the pipeline after a change of the dataset's files and of nothing else."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sample_reviews_dataset_builder.EXAMPLES, "train", 3200)
         prepare_anew(sample)
@@ -281,7 +284,7 @@ def test_the_new_model_is_compared_with_the_blessed_one(
 
 @pytest.fixture(scope="module")
 def reverted(sample: Pipeline, changed: Run) -> Run:
-    """A run after the files of the dataset are again as they were at first."""
+    """Runs the pipeline after the dataset's files are restored to their first state."""
     prepare_anew(sample)
     return sample.run()
 

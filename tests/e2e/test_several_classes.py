@@ -1,4 +1,4 @@
-"""A dataset of several classes, split into subwords, with the schema that SchemaGen infers."""
+"""Runs the pipeline on four classes, with subwords and the schema that SchemaGen infers."""
 
 import pathlib
 import random
@@ -90,7 +90,7 @@ def test_the_projection_has_pieces_of_words_and_every_class(run: Run) -> None:
     tokens = [row[columns.index("token")] for row in rows]
     assert any(token.startswith("##") for token in tokens)
     assert len(tokens) > len(COMMON.split())
-    # A token of one class alone is that class's.
+    # A token that only one class uses belongs to that class.
     classes = {row[columns.index("token")]: row[columns.index("class")] for row in rows}
     assert {classes.get(name) for name in ("piano", "goal") if name in classes} <= {
         "music",

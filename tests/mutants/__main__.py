@@ -16,11 +16,11 @@ import time
 from tests.mutants import mutations, warm
 
 _THIN = {"component.py", "driver.py", "executor.py"}
-_GRACE = 10.0  # Seconds, on a machine that has other work.
+_GRACE = 10.0  # Seconds added to the time limit, for a busy machine.
 
 
 def plain_files() -> list[pathlib.Path]:
-    """Lists the modules of the plain packages, and the plain ones beside components."""
+    """Returns the modules of the plain packages, and those beside components without TFX."""
     files = pathlib.Path("components").glob("*/**/*.py")
     plain = sorted(path for path in files if path.name not in _THIN)
     pipeline = ("config.py", "kubeflow/settings.py", "report.py")
@@ -28,7 +28,7 @@ def plain_files() -> list[pathlib.Path]:
 
 
 def tests_of(file: pathlib.Path) -> list[str]:
-    """Finds the tests of a module: the mirrored file; for a package, all in its directory.
+    """Returns the tests of a module: the mirrored file, or else all files of its directory.
 
     Args:
         file: Path in the repository, such as components/text/options.py.
@@ -61,7 +61,7 @@ def _score(file: pathlib.Path, copy: str, most: int) -> None:
     survivors, late = [], 0
     for second, edit in enumerate(sorted(sample, key=lambda edit: edit.line)):
         mutant.write_text(mutations.mutate(tree, edit))
-        os.utime(mutant, (second, second))  # Bytecode is kept for a size and a second.
+        os.utime(mutant, (second, second))  # Else Python may run the last mutant's bytecode.
         code = warm.outcome(copy, tests, limit)
         late += code is None
         if code == warm.PASSED:

@@ -28,13 +28,13 @@ _REMOVED = {  # Elements of these lists are dropped one at a time.
     (ast.FunctionDef, "decorator_list"),
 }
 _ANNOTATIONS = {"annotation", "returns"}
-# Texts for people, and arguments that only a fault elsewhere makes matter.
+# Texts for people, and arguments that matter only when other code is wrong.
 _KEYWORDS = {"description", "encoding", "frozen", "help", "strict", "use_attribute_docstrings"}
 _LOGGING = re.compile(r"(_?log(ger|ging)?|warnings)\.")
 
 
 class Edit(NamedTuple):
-    """A field of a node of the syntax tree, and what to put there."""
+    """A change of a syntax tree: a field of a node, and the field's new value."""
 
     node: ast.AST
     field: str
@@ -44,7 +44,7 @@ class Edit(NamedTuple):
 
 
 def edits(tree: ast.Module) -> list[Edit]:
-    """Lists the mutants of a module.
+    """Returns the mutants of a module.
 
     Docstrings, type annotations, logging, and texts of two words or more stay as they are.
 
@@ -52,7 +52,7 @@ def edits(tree: ast.Module) -> list[Edit]:
         tree: Syntax tree of the module.
 
     Returns:
-        One edit a mutant, in the order of the lines.
+        One edit for each mutant, in the order of the lines.
     """
     return list(_edits(tree, 1))
 

@@ -1,4 +1,4 @@
-"""Runs tests on a changed copy of the sources, in forks of a process that has imported much."""
+"""Runs tests on a changed copy of the sources, in forks of a process that imported libraries."""
 
 import contextlib
 import gc
@@ -36,21 +36,21 @@ _LIBRARIES = (
     "tfx.v1",
 )
 PASSED = 0
-SAID = "tests.log"  # In the copy: what the tests printed.
+SAID = "tests.log"  # The output of the tests, in the copy.
 
 
 def import_libraries() -> None:
-    """Imports what takes long, for the forks of this process."""
+    """Imports slow libraries once, for all forks of this process."""
     for library in _LIBRARIES:
         importlib.import_module(library)
-    # Looks at all modules the first time, as pydantic does.
+    # The first call, which pydantic would make in each fork, inspects all modules.
     inspect.getmodule(import_libraries.__code__)
     gc.freeze()  # Leaves these modules out when pytest collects garbage, five times a run.
 
 
 @contextlib.contextmanager
 def copy_of_sources() -> Iterator[str]:
-    """Copies what git does not ignore to a temporary directory, for a ``with`` block."""
+    """Yields a temporary directory with a copy of all files that git does not ignore."""
     with tempfile.TemporaryDirectory() as copy:
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.check_output(listed, text=True).split("\0"):
@@ -61,7 +61,7 @@ def copy_of_sources() -> Iterator[str]:
 
 
 def _run_tests(copy: str, tests: list[str]) -> None:
-    os.setsid()  # A group of its own, of which nothing outlives the time limit.
+    os.setsid()  # `outcome` kills the whole process group.
     said = os.open(f"{copy}/{SAID}", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     for stream in (0, 1, 2):
         os.dup2(said, stream)

@@ -69,7 +69,8 @@ def test_what_components_log_is_shown(
 def test_the_password_of_the_database_is_not_logged(
     runner: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tfx.orchestration.metadata._MAX_INIT_RETRY", 1)  # Not ten, with waits.
+    # TFX would try to connect ten times, with pauses.
+    monkeypatch.setattr("tfx.orchestration.metadata._MAX_INIT_RETRY", 1)
     unreachable = MySQLDatabaseConfig(
         host="127.0.0.1", port=1, database="lineage", user="tfx", password="a secret"
     )

@@ -1,4 +1,4 @@
-"""The configuration that `init` writes for a file."""
+"""Tests the configuration that `init` writes for a file."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ ROWS = [(f"a review, number {number}", "good" if number % 3 else "bad") for numb
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """Makes an empty directory the current one."""
+    """Changes to an empty directory, and returns it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

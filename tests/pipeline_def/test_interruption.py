@@ -9,7 +9,7 @@ from pipeline_def.interruption import ends_process
 
 PROJECT = pathlib.Path(__file__).parents[2]
 
-# A run whose work is in another thread, with the log in the place of its output.
+# A run that works in another thread while its standard output goes to a log, here /dev/null.
 SCRIPT = """
 import os, pathlib, signal, sys, threading, time
 from pipeline_def.interruption import ends_process

@@ -25,7 +25,7 @@ HomeOf = Callable[[str], pathlib.Path]
 
 @pytest.fixture(autouse=True)
 def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saves the five seconds in which TFX tries to connect ten times."""
+    """Lets TFX try to connect once; ten attempts take five seconds."""
     monkeypatch.setattr(metadata, "_MAX_INIT_RETRY", 1)
 
 
@@ -50,7 +50,7 @@ def wait_until(ready: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def home_of() -> Iterator[HomeOf]:
-    """Makes a directory of a user's own; pytest's belong to root alone."""
+    """Yields a function that makes a directory owned by a user; pytest's are owned by root."""
     with contextlib.ExitStack() as stack:
 
         def make(user: str) -> pathlib.Path:
@@ -170,7 +170,7 @@ def test_a_missing_password_is_named(tmp_path: pathlib.Path) -> None:
 
 
 def pipelines(config: PipelineConfig, *names: str) -> pathlib.Path:
-    """Puts pipelines into a store, as TFX's compiler names their contexts; returns its file."""
+    """Records the contexts of pipelines in a store, as TFX does; returns the store's file."""
     config.root.mkdir(exist_ok=True)
     with metadata.Metadata(metadata_store.connection_config(config)) as connected:
         kind = connected.store.put_context_type(metadata_store_pb2.ContextType(name="pipeline"))
@@ -182,7 +182,7 @@ def pipelines(config: PipelineConfig, *names: str) -> pathlib.Path:
 
 @pytest.fixture
 def config(tmp_path: pathlib.Path) -> PipelineConfig:
-    """A pipeline with its store in a file."""
+    """Returns the configuration of a pipeline with its store in a file."""
     return configured(tmp_path)
 
 

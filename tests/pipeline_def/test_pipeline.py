@@ -22,7 +22,7 @@ from pipeline_def.config import PipelineConfig
 from pipeline_def.pipeline import DeploymentTarget, create_pipeline
 from tests.pipelines import PROJECT
 
-# Nowhere the default.
+# No value is the default, so a setting that does not arrive is noticed.
 VALUES: dict[str, Any] = {
     "name": "own",
     "publish_dir": "/srv/tensorboard",
@@ -160,7 +160,7 @@ def test_edited_code_is_not_served_from_the_cache(pipeline: tfx.dsl.Pipeline) ->
 
 
 def wiring(pipeline: tfx.dsl.Pipeline) -> dict[str, dict[str, str]]:
-    """For each node the output that each of its inputs comes from."""
+    """Returns, for each node, the output that each of its inputs comes from."""
     nodes = [node.pipeline_node for node in Compiler().compile(pipeline).nodes]
     return {
         node.node_info.id: {
@@ -174,7 +174,7 @@ def wiring(pipeline: tfx.dsl.Pipeline) -> dict[str, dict[str, str]]:
 
 def test_the_nodes_are_joined_as_drawn(pipeline: tfx.dsl.Pipeline) -> None:
     joined = wiring(pipeline)
-    # Of its inputs, two are of any producer in any run.
+    # Two of its inputs may come from any producer in any run.
     assert sorted(joined.pop("BaselineResolver").values()) == [".", ".", "EmbeddingTrainer.model"]
     assert joined == {
         "TfdsExampleGen": {},

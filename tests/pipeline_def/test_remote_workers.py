@@ -28,7 +28,7 @@ def config(directory: pathlib.Path, runner: str, *arguments: str) -> PipelineCon
 
 @contextlib.contextmanager
 def flink(version: str) -> Iterator[str]:
-    """Answers as the REST interface of Flink does when it is asked for its version."""
+    """Starts a server that tells a version as Flink's REST interface does; yields its address."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

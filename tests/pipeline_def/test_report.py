@@ -11,7 +11,7 @@ from pipeline_def import report
 
 
 def artifact(kind: str, uri: pathlib.Path | None = None, **properties: Any) -> mlmd.Artifact:
-    """An artifact whose properties are custom ones, but for those of its type."""
+    """Returns an artifact; properties that its type does not declare become custom properties."""
     made = mlmd.Artifact(type=kind, uri=str(uri or ""))
     for name, value in properties.items():
         of_type = name in ("rows", "dimensions", "run_name", "split_names")
@@ -140,8 +140,8 @@ def test_the_anomalies_of_all_splits_are_named(
     assert report.describe([artifact("ExampleAnomalies", tmp_path, split_names=names)]) == described
 
 
-# What Evaluator wrote of models that get the first 5 and 7 of 8 examples right, of which the last
-# alone is of class 0; the first model misses its bounds.
+# Evaluator's outputs for two models, which get the first 5 and the first 7 of 8 examples right.
+# Only the last example is of class 0. The first model misses its bounds, the second meets them.
 MISSED, MET = (pathlib.Path(__file__).parent / "evaluations" / name for name in ("missed", "met"))
 
 

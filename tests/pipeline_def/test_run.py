@@ -8,7 +8,7 @@ from pipeline_def.config import PipelineConfig
 
 @pytest.fixture
 def config(tmp_path: pathlib.Path) -> PipelineConfig:
-    """A pipeline whose first step fails: there is no such split."""
+    """Returns a configuration whose first step fails, since it names an unknown split."""
     return PipelineConfig.model_validate(
         {
             "name": "own",

@@ -1,4 +1,4 @@
-"""Which Python `make` chooses, on machines that are made up of the programs it asks."""
+"""Tests which Python `make` chooses, on machines imitated by the programs that it calls."""
 
 import dataclasses
 import pathlib
@@ -13,7 +13,7 @@ REAL_PROGRAMS = ("sh", "cut", "head", "id", "sort")
 
 @dataclasses.dataclass
 class Machine:
-    """A directory of programs, the only ones on PATH, and a home."""
+    """An imitated machine: a home, and a directory with the only programs on PATH."""
 
     directory: pathlib.Path
 
@@ -59,7 +59,7 @@ def machine(tmp_path: pathlib.Path) -> Machine:
         (("Linux", "x86_64"), "2.41", ["3.10"], "3.10"),
         (("Linux", "x86_64"), "2.41", ["3.14"], "3.10"),
         (("Linux", "x86_64"), "2.36", ["3.11", "3.13"], "3.10"),
-        (("Linux", "x86_64"), "2.4", ["3.13"], "3.10"),  # Not 2.40.
+        (("Linux", "x86_64"), "2.4", ["3.13"], "3.10"),  # 2.4 is older than 2.39.
         (("Linux", "aarch64"), "2.41", ["3.13"], "3.10"),
         (("Darwin", "arm64"), None, ["3.11", "3.13"], "3.13"),
         (("Darwin", "x86_64"), None, ["3.13"], "3.10"),

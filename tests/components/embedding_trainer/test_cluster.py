@@ -57,7 +57,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.contextmanager
 def _worker(port: int = 0) -> Iterator[str]:
     with worker.Server(("127.0.0.1", port)) as server:
-        server.daemon_threads = False  # The server waits for its threads, so their output is here.
+        server.daemon_threads = False  # Then the server waits for them, and the test sees all logs.
         threading.Thread(target=server.serve_forever).start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()

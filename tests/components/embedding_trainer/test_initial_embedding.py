@@ -50,7 +50,7 @@ def test_words_of_different_texts_are_not_near_each_other() -> None:
 
 def test_neighbors_that_follow_from_many_texts_stay_in_others() -> None:
     chance = np.random.default_rng(2)
-    # Each text of `topics` draws from one of four topics; those of `anything` draw from all words.
+    # Each text of `topics` draws from one of four topics; the few of `anything` from all words.
     topics = [(10 * chance.integers(4) + chance.integers(1, 11, 30)).tolist() for _ in range(400)]
     anything = [chance.integers(1, 41, 5).tolist() for _ in range(30)]
     vocabulary = [f"word{row}" for row in range(40)]

@@ -32,7 +32,7 @@ def test_each_bookmark_is_a_state() -> None:
         for side in ("XLeft", "XRight", "YUp", "YDown"):
             assert state[f"custom{side}Text"] == ""
             assert state[f"custom{side}Regex"] is False
-        assert state["tSNEis3d"]  # As TensorBoard starts; the tab of t-SNE would become flat.
+        assert state["tSNEis3d"]  # TensorBoard's default; False would flatten its own t-SNE tab.
         assert "shuffledDataIndices" not in state and "filteredPoints" not in state
     assert not states[1]["umapIs3d"]
 

@@ -57,7 +57,7 @@ def test_the_first_tensor_with_labels_is_read(tmp_path: pathlib.Path) -> None:
 
 
 def test_tensors_in_files_are_read(tmp_path: pathlib.Path) -> None:
-    """As PyTorch's SummaryWriter and projector.tensorflow.org have them."""
+    """PyTorch's SummaryWriter and projector.tensorflow.org store tensors in such files."""
     (tmp_path / "tensors.tsv").write_text("1\t2\t3\n4\t5\t6\n")
     (tmp_path / "metadata.tsv").write_text("one\ntwo\n")
     (tmp_path / "projector_config.pbtxt").write_text(

@@ -8,7 +8,7 @@ from components.projector_directory import metadata, reader
 TOKENS = st.one_of(
     st.binary(max_size=12),
     st.text(max_size=12).map(str.encode),
-    # Numbers, the escapes' own characters, white space, characters of 1 to 4 bytes.
+    # Texts like numbers; then escapes, white space and characters of 1 to 4 bytes in UTF-8.
     st.text("0123456789.+-eExXoObBInfinity", max_size=9).map(str.encode),
     st.text("\\&xuUsntr0af \t\n\r\x00\x7f\x85\u00a0\u2028\ufeffé語𝄞", max_size=9).map(str.encode),
 )
@@ -186,7 +186,7 @@ def test_a_hexadecimal_number_may_be_too_large() -> None:
     assert metadata.js_number("0x" + "f" * 300) == np.inf
 
 
-# As Node prints them.
+# The texts are those that Node prints.
 @pytest.mark.parametrize(
     ("number", "text"),
     [

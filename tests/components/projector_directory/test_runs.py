@@ -96,7 +96,7 @@ def test_a_published_run_is_a_copy(run: pathlib.Path, tmp_path: pathlib.Path) ->
 
 
 def test_a_run_is_published_to_other_file_systems(run: pathlib.Path) -> None:
-    # TensorFlow's own, which like object stores cannot rename a directory with what is in it.
+    # TensorFlow's file system in memory; like object stores, it cannot rename a full directory.
     place = publish_run(str(run), "ram://stable")
     assert place == f"ram://stable/{run.name}"
     assert tf.io.gfile.glob(f"{place}/*tfevents*")
@@ -123,7 +123,7 @@ def test_nothing_published_is_rewritten(run: pathlib.Path, tmp_path: pathlib.Pat
 def test_a_failed_publication_says_so_and_leaves_nothing(
     run: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    (run / "below" / "zz").symlink_to("nowhere")  # Fails to be copied, as the last of all.
+    (run / "below" / "zz").symlink_to("nowhere")  # The last file; copying it fails.
     with pytest.raises(OSError, match=r"could not be published to .*stable: "):
         publish_run(str(run), str(tmp_path / "stable"))
     assert _names(tmp_path / "stable") == []
@@ -137,7 +137,7 @@ def test_a_failed_publication_says_so_and_leaves_nothing(
 def test_a_killed_publication_is_not_listed(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     stable = tmp_path / "stable"
     publish_run(str(run), str(stable))
-    os.mkfifo(run / "zz")  # Takes for ever to be copied.
+    os.mkfifo(run / "zz")  # Copying it never ends.
     publish = "import sys; from components.projector_directory import runs; "
     publish += "runs.publish_run(*sys.argv[1:])"
     process = subprocess.Popen([sys.executable, "-c", publish, str(run), str(stable)])

@@ -1,4 +1,4 @@
-"""Asks a real TensorBoard for what was exported."""
+"""Requests exports from a real TensorBoard and compares them with what was written."""
 
 import pathlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.components.projector_directory.directories import (
 )
 from tests.tensorboard import TensorBoard
 
-# A table of more than one chunk, with every kind of token.
+# Every kind of token, in a table that the page reads in more than one chunk.
 TOKENS = [
     *(b"", b" ", b"\t", b"a\nb", b"\r", b"007", b"0", b"Infinity", b"\xff", b"\\", b"__next__"),
     *(f"日本語𝄞{i}".encode() for i in range(40_000)),
@@ -66,7 +66,7 @@ def test_rows_and_labels_are_those_exported(tensorboard: TensorBoard) -> None:
 def test_the_reader_sees_what_the_server_sends(
     tensorboard: TensorBoard, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    del tensorboard  # One server at a time is enough for a small machine.
+    del tensorboard  # Not used: this test needs another directory.
     logdir = tmp_path_factory.mktemp("foreign")
     write_directory(logdir / "1", TOKENS[:4], MATRIX[:4])
     content = "word\tn\r\na\rb\t1\r\n\n\ufeffc\u2028\t2\nd\x0b\x85\t3\n\x00\t4".encode()

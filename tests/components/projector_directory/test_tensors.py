@@ -45,7 +45,7 @@ def test_nothing_is_written_outside_of_the_directory(
     ("rows", "columns", "stops"),
     [
         (5, 2**22, [2, 4, 5]),
-        (2, 2**24, [1, 2]),  # A row is not cut.
+        (2, 2**24, [1, 2]),  # A row is never split.
         (2**23 + 1, 1, [2**23, 2**23 + 1]),
         (1000, 7, [1000]),
         (0, 5, []),

@@ -50,7 +50,7 @@ def _names(directory: pathlib.Path) -> list[str]:
 
 def test_the_whole_directory(tmp_path: pathlib.Path) -> None:
     directory = tmp_path / "1"
-    directory.mkdir()  # As TFX does.
+    directory.mkdir()  # TFX makes the output directory before the executor runs.
     write_directory(directory, TOKENS, MATRIX, PCA)
 
     np.testing.assert_array_equal(_points(directory), MATRIX)

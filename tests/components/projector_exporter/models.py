@@ -1,4 +1,4 @@
-"""Transform graphs and models: those of TFX's stock components, and those of EmbeddingTrainer."""
+"""Transform graphs and models as TFX's stock components and EmbeddingTrainer write them."""
 
 import pathlib
 import shutil
@@ -12,7 +12,7 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
-# By falling frequency, equally frequent ones in reverse order: film, a, good, bad, 007, (\).
+# WORDS are the vocabulary of TEXTS, most frequent first, equally frequent ones in reverse order.
 TEXTS = ["a good film", "a bad film", "a film 007", "good ( film"]
 WORDS = [b"film", b"a", b"good", b"bad", b"007", b"("]
 COUNTS = [4, 3, 2, 1, 1, 1]
@@ -24,7 +24,7 @@ RAW_SPEC = {
 
 
 def ids(inputs: dict[str, tf.Tensor], shift: int = 0, **arguments: Any) -> dict[str, tf.Tensor]:
-    """A preprocessing_fn: ids of the words, and what has nothing to do with them."""
+    """Returns the ids of the words and two unrelated features; a `preprocessing_fn`."""
     tokens = tf.strings.split(tf.reshape(inputs["text"], [-1])).to_sparse()
     found = tft.compute_and_apply_vocabulary(tokens, vocab_filename="vocabulary", **arguments)
     shifted = tf.SparseTensor(found.indices, found.values + shift, found.dense_shape)
@@ -36,7 +36,7 @@ def _lengths(tokens: tf.SparseTensor) -> tf.Tensor:
 
 
 def make_graph(directory: pathlib.Path, preprocess: Callable = ids) -> tft.TFTransformOutput:
-    """Analyzes TEXTS, as Transform does."""
+    """Analyzes TEXTS as Transform does, and returns the transform graph."""
     data = [{"text": text, "label": 0} for text in TEXTS]
     schema = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(RAW_SPEC))
     with tft_beam.Context(temp_dir=str(directory / "temp")):
@@ -49,7 +49,7 @@ def make_graph(directory: pathlib.Path, preprocess: Callable = ids) -> tft.TFTra
 def copy_graph(
     graph: tft.TFTransformOutput, directory: pathlib.Path, **vocabularies: Sequence[bytes]
 ) -> tft.TFTransformOutput:
-    """Copies a transform graph, with other vocabularies or further ones."""
+    """Copies a transform graph, with vocabularies replaced or added, each given by its lines."""
     root = pathlib.Path(graph.transform_savedmodel_dir).parent
     shutil.copytree(root, directory)
     for name, lines in vocabularies.items():
@@ -61,10 +61,10 @@ def copy_graph(
 def make_model(
     directory: pathlib.Path, rows: int, graph: tft.TFTransformOutput | None = None
 ) -> tuple[str, np.ndarray]:
-    """Saves a model with an embedding of some rows.
+    """Saves a model with an embedding, and returns its path and the embedding.
 
-    With a graph the model is saved as the templates of TFX save theirs: its signature transforms
-    serialized examples, so that the vocabulary is among its assets.
+    With a graph, the model is saved as in TFX's templates: its signature transforms serialized
+    examples, so the vocabulary is among its assets.
     """
     tokens = keras.Input((None,), dtype="int64")
     embedded = keras.layers.Embedding(rows, DIMENSIONS, name="embedding")(tokens)
@@ -88,7 +88,7 @@ def make_model(
 
 
 class TokenModel(tf.Module):
-    """Gives token n of V the probability n / V of the second class; as a mean of a text's."""
+    """A model of two classes: the second has the mean of n / V over a text's tokens n of V."""
 
     def __init__(self, size: int) -> None:
         self.table = tf.Variable(np.arange(size + 2, dtype=np.float32) / size)
@@ -105,7 +105,7 @@ def save_trained(
     matrix: np.ndarray,
     vocabulary: str = "vocabulary",
 ) -> str:
-    """Saves what EmbeddingTrainer's models have: a vocabulary, an embedding and a signature."""
+    """Saves a model like EmbeddingTrainer's: a vocabulary, an embedding, `serve_token_ids`."""
     asset = directory.parent / vocabulary
     asset.write_bytes(b"".join(token + b"\n" for token in tokens))
     model = TokenModel(len(tokens))

@@ -16,7 +16,7 @@ SEEN = {
 
 
 def lab(color: str, seen: np.ndarray) -> np.ndarray:
-    """Returns a color in CIELAB, as seen."""
+    """Returns a color in CIELAB, as seen through `seen`, one of the matrices of SEEN."""
     srgb = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)]) / 255
     linear = np.where(srgb > 0.04045, ((srgb + 0.055) / 1.055) ** 2.4, srgb / 12.92)
     to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]

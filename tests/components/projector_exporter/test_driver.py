@@ -1,4 +1,4 @@
-"""ProjectorExporter in a pipeline of its own, run again and again."""
+"""Runs ProjectorExporter several times, alone in a pipeline with the cache on."""
 
 import pathlib
 import shutil
@@ -24,7 +24,7 @@ def published(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture
 def export(tmp_path: pathlib.Path, published: pathlib.Path, graph: tft.TFTransformOutput) -> Export:
-    """Runs the pipeline, and tells how ProjectorExporter ended."""
+    """Returns a function that runs the pipeline on a model and returns the exporter's state."""
     artifacts = tfx.types.standard_artifacts
 
     def imported(name: str, path: pathlib.Path, kind: type[tfx.dsl.Artifact]) -> tfx.dsl.Importer:
@@ -50,7 +50,7 @@ def export(tmp_path: pathlib.Path, published: pathlib.Path, graph: tft.TFTransfo
 
 
 def whole(published: pathlib.Path) -> list[pathlib.Path]:
-    """The copies that TensorBoard lists and shows."""
+    """Returns the published copies that TensorBoard lists and shows correctly."""
     listed = {event.parent for event in published.glob("*/*tfevents*")}
     return [copy for copy in listed if verify(str(copy)) == []]
 

@@ -33,7 +33,7 @@ ARTIFACTS = tfx.types.standard_artifacts
 def inputs(
     graph: tft.TFTransformOutput, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[tfx.dsl.Artifact]]:
-    """What TFX's stock Transform and Trainer make: a row for each word, and one for all others."""
+    """Writes artifacts like TFX's Transform and Trainer: a row per word, and one for all others."""
     directory = tmp_path_factory.mktemp("inputs")
     _, weights = models.make_model(directory / "model" / "Format-Serving", 7, graph)
     np.save(directory / "weights.npy", weights)
@@ -61,7 +61,7 @@ def _weights(inputs: dict[str, list[tfx.dsl.Artifact]]) -> np.ndarray:
 def _run(
     inputs: dict[str, list[tfx.dsl.Artifact]], directory: pathlib.Path, **parameters: Any
 ) -> Any:
-    """Runs the component's executor with the component's parameters, as TFX would."""
+    """Runs the executor with the component's parameters as TFX would; returns the projection."""
     for name, artifacts in inputs.items():
         parameters[name] = channel_utils.as_channel(artifacts)
     component = ProjectorExporter(**parameters)
@@ -312,6 +312,6 @@ def test_class_names_are_the_models(
     trained = {**inputs, "model": [model], "examples": [examples]}
     shown = read_table(_run_directory(_run(trained, tmp_path / "3")) / "metadata.tsv")
     assert set(shown["class"]) == {"bad", "good"}
-    # What the model says of each word is about that word's id.
+    # The model gives each word the probability of its own id.
     expected = np.arange(1, 7) / 6
     np.testing.assert_allclose([float(cell) for cell in shown["P(good)"]], expected, rtol=1e-5)

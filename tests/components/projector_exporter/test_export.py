@@ -115,7 +115,7 @@ def test_several_points_are_several_tensors(tmp_path: pathlib.Path) -> None:
     quality = export_points(str(tmp_path / "1"), [WORDS, reviews], options)
 
     assert verify(str(tmp_path / "1")) == []
-    # Those of the first points.
+    # Neighbors and quality are those of the first points.
     assert set(read_table(tmp_path / "1" / "neighbors.tsv")["probe"]) == {"word7"}
     assert quality == export_points(str(tmp_path / "2"), [WORDS], options)
     np.testing.assert_array_equal(read_tensor(tmp_path / "1", "reviews"), MATRIX[:20])
@@ -146,7 +146,7 @@ def test_the_first_words_are_shown_with_what_belongs_to_them(
     assert [int(cell) for cell in shown["id"]] == list(range(1, 21))
     assert [int(cell) for cell in shown["count"]] == list(range(60, 40, -1))
     assert verify(str(tmp_path / "1")) == []
-    # Tables have all words, and the quality is that of all.
+    # The table has all words, and the quality is measured on all of them.
     assert pa.ipc.open_file(tmp_path / "1" / "embedding.arrow").read_all().num_rows == ROWS
     assert quality == export_points(str(tmp_path / "2"), [WORDS], ExportOptions(layouts=("pca",)))
 
@@ -157,12 +157,12 @@ def test_as_many_words_are_laid_out_as_configured_and_the_probe_words_are_among_
     options = ExportOptions(layout_rows=30, probe_words=("word42",))
     export_points(str(tmp_path / "1"), [WORDS], options)
     _, tsne = json.loads((tmp_path / "1" / "bookmarks.json").read_text())
-    # The most positive words are the last ones, the most negative word is the first.
+    # The extremes are the last words, the most positive, and the first one, the most negative.
     assert tsne["filteredPoints"] == [*range(27), 42, 58, 59]
 
 
 def test_neighbors_come_nearest_first_from_all_words(tmp_path: pathlib.Path) -> None:
-    angles = np.linspace(0, np.pi, ROWS)  # The farther in the vocabulary, the farther in angle.
+    angles = np.linspace(0, np.pi, ROWS)  # The angle to word0 grows with the rank.
     matrix = np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1).astype(np.float32)
     options = ExportOptions(max_rows=5, layouts=(), probe_words=("word0",))
     export_points(str(tmp_path / "1"), [word_points(TOKENS, matrix)], options)
@@ -231,7 +231,7 @@ def test_the_last_layout_is_pictured_and_all_are_bookmarks(tmp_path: pathlib.Pat
         export_points(str(directory), [WORDS], ExportOptions(layouts=layouts))
     pca, tsne, both = (tmp_path / number / "projection.png" for number in "012")
     assert pca.read_bytes() != tsne.read_bytes()
-    # PCA is computed with any other layout, and always comes first.
+    # PCA is computed along with any other layout, and is always the first bookmark.
     assert both.read_bytes() == tsne.read_bytes()
     states = json.loads((tmp_path / "1" / "bookmarks.json").read_text())
     assert [state["label"] for state in states] == ["PCA", "t-SNE"]
@@ -278,7 +278,7 @@ def test_large_embeddings_are_not_copied(tmp_path: pathlib.Path) -> None:
     options = ExportOptions(layouts=("pca",), formats=("arrow", "parquet"), probe_words=("0",))
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         peak = pool.apply(_peak_of_export, (str(tmp_path / "1"), rows, dimensions, options))
-    # A third of the vectors once more, scaled to length 1; the columns; slices of the tables.
+    # Beyond the vectors: a third of them scaled to length 1, the columns, slices of the tables.
     assert size < peak < 1.6 * size + 375 * 2**20
 
 
@@ -291,7 +291,7 @@ def _peak_of_export(directory: str, rows: int, dimensions: int, options: ExportO
 
 
 def _peak_bytes() -> int:
-    # getrusage would start with the peak of the process that started this one.
+    # getrusage would include the peak of the parent process.
     (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", pathlib.Path("/proc/self/status").read_text())
     return int(peak) * 1024
 

@@ -21,7 +21,7 @@ def ids_of(tokens: tf.RaggedTensor | tf.SparseTensor, unknown: int = 6) -> Any:
 
 
 class Eager(tft.TFTransformOutput):
-    """A transform graph that is not stored."""
+    """A transform graph without files, which calls a `preprocessing_fn` eagerly."""
 
     def __init__(
         self, preprocess: Callable[[Features], Features], spec: Features = models.RAW_SPEC

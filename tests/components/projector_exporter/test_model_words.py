@@ -29,7 +29,7 @@ def test_a_model_is_asked_about_every_token(tmp_path: pathlib.Path, batch_size: 
 def test_models_that_take_no_token_ids_say_nothing(tmp_path: pathlib.Path) -> None:
     model = models.TokenModel(10)
     tf.saved_model.save(model, str(tmp_path), signatures={"serving_default": model.serve})
-    (tmp_path / "variables" / "variables.index").unlink()  # It is not even loaded.
+    (tmp_path / "variables" / "variables.index").unlink()  # Loading the model would fail.
 
     assert token_probabilities(str(tmp_path), np.array([1])) is None
 
@@ -174,7 +174,7 @@ def test_a_vocabulary_that_is_a_prefix_of_the_other_is_refused(
         ([b"-1 <pad>", b"15 the", b"3 of"], [b"<pad>", b"the", b"of"], [0, 15, 3]),
         ([b"1.5 the", b"0.25 of"], [b"the", b"of"], None),
         ([b"2.5e-05 the", b"1e-06 of"], [b"the", b"of"], None),
-        # Word pairs, the second more frequent than the first.
+        # Read as counts, the numbers would rise; so these are tokens.
         ([b"7 up", b"10 cc"], [b"7 up", b"10 cc"], None),
         ([b"the", b"15 of"], [b"the", b"15 of"], None),
         ([b"15", b"3"], [b"15", b"3"], None),

@@ -1,4 +1,4 @@
-"""A notebook that is executed as a person would."""
+"""Executes a notebook that shows a projection."""
 
 import html
 import pathlib
@@ -11,7 +11,7 @@ from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.words import word_points
 
-# The context resolves what earlier cells made; what a component exported stands in for it here.
+# A channel with an exported projection replaces the output of a component run in an earlier cell.
 CELLS = [
     """
 from tfx.orchestration.experimental.interactive.interactive_context import InteractiveContext
@@ -30,7 +30,7 @@ InteractiveContext().show(channel)
 
 @pytest.mark.long
 def test_a_notebook_shows_the_map(tmp_path: pathlib.Path) -> None:
-    import nbclient  # Not above: it takes two seconds, of each process that runs other tests.
+    import nbclient  # Not above: it takes two seconds in each process that collects this file.
     import nbformat
 
     words = word_points([b"good", b"bad", b"<b>"], np.eye(3, dtype=np.float32))

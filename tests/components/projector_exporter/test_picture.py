@@ -20,7 +20,7 @@ LABELS = [f"word{row}" for row in range(300)]
 NUMBERS = RANDOM.uniform(-1, 2, size=300)
 # A label that the font cannot show, so that its point is not named.
 UNSEEN = "日"
-# Left above, right above, left below, right below.
+# Top left, top right, bottom left, bottom right.
 CORNERS = np.array([[-1.0, 1], [1, 1], [-1, -1], [1, -1]])
 
 
@@ -31,7 +31,7 @@ def pixels(png: bytes) -> np.ndarray:
 
 
 def quarters(picture: np.ndarray) -> list[np.ndarray]:
-    """Cuts what is below the title into the quarters of CORNERS."""
+    """Returns the quarters of a picture below its title, in the order of CORNERS."""
     height, width, _ = picture.shape
     plot = picture[height // 8 :]
     middle = len(plot) // 2
@@ -143,7 +143,7 @@ def tint(quarter: np.ndarray) -> np.ndarray:
 
 
 def test_each_point_has_the_color_of_its_own_number() -> None:
-    values = np.array([-0.1, 3, -3, 0.1])  # In the order of the numbers: the third point first.
+    values = np.array([-0.1, 3, -3, 0.1])  # Not sorted, so that a mix-up of the points shows.
     picture = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values, diverging=True)))
     warmth = [red - blue for red, _, blue in map(tint, picture)]
     assert warmth[2] > 50 and warmth[1] < -50
@@ -157,7 +157,7 @@ def test_both_axes_have_one_scale() -> None:
 
 
 def test_no_label_covers_another() -> None:
-    # The first two are nearer to each other than a line is high.
+    # The first two are nearer to each other than the height of a line of text.
     positions = np.array([[0.0, 0], [0, 4], [-100, -100], [100, 100]])
     labels = ["hitchcock", "hitchcock", UNSEEN, UNSEEN]
 
@@ -173,14 +173,14 @@ def test_zero_has_the_middle_color_of_opposites_only() -> None:
     opposite = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values, diverging=True)))
     assert np.ptp(tint(opposite[0])) < 30
     rising = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, values)))
-    assert tint(rising[0]).sum() > tint(rising[3]).sum() + 200  # From light to dark.
+    assert tint(rising[0]).sum() > tint(rising[3]).sum() + 200  # Low is light, high is dark.
 
 
 def test_each_point_has_the_color_of_its_own_category() -> None:
     picture = quarters(pixels(draw(CORNERS, [UNSEEN] * 4, ["x", "y", "y", "x"])))
     first, second, _, fourth = map(tint, picture)  # The legend is in the third quarter.
     assert (first == fourth).all()
-    # In alphabetical order; the points let a quarter of the white through.
+    # Categories get their colors in alphabetical order; points have an opacity of 0.75 on white.
     for found, color in zip((first, second), PALETTES["light"]["categories"], strict=False):
         solid = np.array(PIL.ImageColor.getrgb(color))
         np.testing.assert_allclose(found, 255 - 0.75 * (255 - solid), atol=2)
@@ -190,7 +190,7 @@ def test_a_named_point_is_a_disc_of_its_own_color() -> None:
     first, second, _, fourth = quarters(pixels(draw(CORNERS, list("abcd"), list("xyxy"))))
     x, y = (PIL.ImageColor.getrgb(color) for color in PALETTES["light"]["categories"][:2])
     for quarter, own, other in ((first, x, y), (second, y, x), (fourth, y, x)):
-        # Discs cover the points below, which let some white through.
+        # The disc is opaque and covers its point, which is translucent.
         assert (quarter == own).all(axis=2).sum() > 50
         assert not (quarter == other).all(axis=2).any()
 
@@ -199,7 +199,7 @@ def test_regions_are_named_in_their_middle_by_their_most_typical_words() -> None
     groups = np.repeat([0, 1], [100, 80])
     positions = np.array([[0, 0], [20, 20]])[groups] + RANDOM.normal(size=(180, 2))
     vectors = np.eye(2)[groups] + RANDOM.normal(size=(180, 2)) / 5
-    # Of all words only these can be shown: two in the middle of a group, one at its edge.
+    # Rows 7, 8 and 150 are typical of their groups, rows 20 and 160 are not.
     vectors[[7, 8, 150]] = [[1, 0], [1, 0], [0, 1]]
     vectors[[20, 160]] = [[0.5, 1], [1, 0.5]]
     labels = [UNSEEN] * 180

@@ -118,7 +118,7 @@ def test_pandas_reads_it(tmp_path: pathlib.Path, file_format: str) -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_tokens_that_are_no_text_are_bytes(tmp_path: pathlib.Path, file_format: str) -> None:
-    # The two halves of a character, which are none each.
+    # The two bytes of one character, each of which alone is invalid UTF-8.
     words = [b"\xc3", b"\xa9", *WORDS[2:]]
     table = read(export(tmp_path, word_points(words, MATRIX)), file_format)
     assert table["token"].to_pylist() == words

@@ -70,7 +70,7 @@ def test_a_picture_is_colored_by_the_norm_if_the_model_says_nothing() -> None:
 
 def test_strength_is_relative_to_the_other_tokens() -> None:
     generator = np.random.default_rng(0)
-    # A model that leans to the second class: even the most negative word is more probably positive.
+    # The model favors the second class: even the most negative word has P(pos) above 0.5.
     log_odds = 9 + generator.normal(size=10_000)
     positive = 1 / (1 + np.exp(-log_odds))
     probabilities = np.stack([1 - positive, positive], axis=1)

@@ -1,4 +1,4 @@
-"""Pusher in a pipeline of its own, run again and again."""
+"""Runs Pusher several times, alone in a pipeline with the cache on."""
 
 import pathlib
 import shutil
@@ -24,7 +24,7 @@ def serving(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture
 def push(tmp_path: pathlib.Path, serving: pathlib.Path) -> Push:
-    """Runs the pipeline with a model, and tells how Pusher ended."""
+    """Returns a function that runs the pipeline on a model and returns Pusher's state."""
 
     def run(name: str, blessed: bool = True) -> str:
         uri = tmp_path / name
@@ -51,7 +51,7 @@ def push(tmp_path: pathlib.Path, serving: pathlib.Path) -> Push:
 
 
 def served(serving: pathlib.Path) -> bytes:
-    """The weights that TensorFlow Serving loads: those of the highest number."""
+    """Returns the weights of the highest version, which TensorFlow Serving loads."""
     newest = max(serving.iterdir(), key=lambda version: int(version.name))
     return content(newest)["variables/variables.index"]
 

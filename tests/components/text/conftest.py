@@ -1,4 +1,4 @@
-"""Runs the real tf.Transform on a few texts, and serves its graph."""
+"""Runs tf.Transform on a few texts, and serves its graph."""
 
 import functools
 import pathlib
@@ -20,7 +20,7 @@ DENSE = {
 
 
 class Transformed(NamedTuple):
-    """What Transform makes of texts."""
+    """The outputs of Transform for a few texts."""
 
     ids: list[list[int]]
     labels: list[int]

@@ -13,7 +13,7 @@ from tests.components.text.conftest import DENSE, Transform
 
 
 def test_texts_become_ids_and_labels_pass(transform: Transform) -> None:
-    # a 3 times, b twice, then c and d once, in reverse order.
+    # The vocabulary is a (three times), b (twice), d and c (once, in reverse order).
     ids, labels, _ = transform(["a b c", "", "A B. a d"], labels=[0, 1, 0])
 
     assert ids == [[1, 2, 4], [], [1, 2, 1, 3]]

@@ -51,7 +51,7 @@ def test_words(raw: str | bytes, words: list[str]) -> None:
 def test_subwords_split_unseen_words(transform: Transform) -> None:
     stems, endings = ("walk", "talk", "jump", "look", "cook"), ("ed", "ing", "er", "s")
     words = [stem + ending for stem in stems for ending in endings if stem + ending != "cooking"]
-    too_long = "x" * (MAX_TOKEN_BYTES + 1)  # No pieces are learned from it.
+    too_long = "x" * (MAX_TOKEN_BYTES + 1)  # No subwords are learned from it.
     texts = [f"{word} and {too_long}" for word in words] * 5
 
     transformed = transform(texts, tokenizer="subwords", top_k=50)

@@ -58,7 +58,7 @@ def test_the_files_are_those_of_tft_vocabulary(
 
 
 def test_token_counts_are_those_of_the_vocabulary(transform: Transform) -> None:
-    # As many b as c: order and the cut between them must be those of the vocabulary.
+    # b and c are equally frequent: the counts must have the vocabulary's order and its cut.
     texts = ["a b c", "", "A B. c d " * 3, "the the the the the"] * 2
 
     output = transform(texts, skip_top=1, frequency_threshold=7, top_k=2).output
@@ -138,7 +138,7 @@ def test_a_served_vocabulary_is_read_line_by_line(tmp_path: pathlib.Path) -> Non
 def _transform_words(
     directory: pathlib.Path, words: Sequence[str], *vocabularies: tuple[str, bool]
 ) -> tft.TFTransformOutput:
-    """Writes the Transform of somebody else, with (name, store_frequency) vocabularies."""
+    """Writes a graph that is not this project's, with (name, store_frequency) vocabularies."""
 
     def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, store_frequency in vocabularies:

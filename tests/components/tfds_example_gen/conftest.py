@@ -1,4 +1,4 @@
-"""Small TFDS datasets, prepared for real and without network."""
+"""Small datasets, prepared by TFDS itself and without a network."""
 
 import os
 import pathlib
@@ -87,7 +87,7 @@ class TinyTopics(_Dataset):
 
 
 class TinyNested(_Dataset):
-    """Has the text and the label in a feature of features."""
+    """Has the text and the label in nested features."""
 
     FEATURES = {"n": np.int64, "review": {"label": np.int64, "told": TinyPlain.FEATURES}}  # noqa: RUF012
 
@@ -157,7 +157,7 @@ def prepare(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    # urlopen keeps the proxies that it found first, and would refuse later tests their servers.
+    # urlopen keeps the proxies of its first call, so later tests could not reach their servers.
     monkeypatch.setattr(urllib.request, "_opener", None)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing here"))
 

@@ -1,4 +1,4 @@
-"""TfdsExampleGen in a pipeline: what it refuses, and when it runs again."""
+"""Runs TfdsExampleGen in a pipeline: what it refuses, and when it is cached."""
 
 import json
 import pathlib

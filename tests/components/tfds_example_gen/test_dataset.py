@@ -226,12 +226,12 @@ def test_fingerprint_stays_when_the_same_data_is_stored_elsewhere_and_otherwise(
 
 
 def _relabelled(index: int) -> dict[str, str | int]:
-    """One label differs, so that the sizes of all files stay."""
+    """Returns an example of TinyPlain with one label changed; all files keep their sizes."""
     return {"text": f"review {index} ä", "label": 1 if index == 4 else index % 2}
 
 
 def _reworded(index: int) -> dict[str, str | int]:
-    """Two texts differ, so that the sizes of all files stay."""
+    """Returns an example of TinyPlain with two texts exchanged; all files keep their sizes."""
     return {"text": f"review {[*range(8), 9, 8, 10, 11][index]} ä", "label": index % 2}
 
 

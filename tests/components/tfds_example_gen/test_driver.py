@@ -1,4 +1,4 @@
-"""What the driver adds to the cache key."""
+"""Tests what the driver adds to the cache key."""
 
 from typing import Any
 

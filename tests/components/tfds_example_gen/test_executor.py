@@ -61,7 +61,7 @@ def texts_and_labels(
 def read_by_tfds(
     data_dir: str, name: str, split: str, text: str = "text", label: str = "label"
 ) -> list[tuple[str, int]]:
-    """Reads the same pairs with TFDS."""
+    """Returns the (text, label) pairs of a split as TFDS reads them."""
     dataset = tfds.load(name, split=split, data_dir=data_dir, shuffle_files=False)
     return [(row[text].decode(), row[label]) for row in tfds.as_numpy(dataset)]
 

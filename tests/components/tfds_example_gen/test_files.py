@@ -17,7 +17,7 @@ MakeTextFiles = Callable[..., TextFiles]
 
 @pytest.fixture
 def text_files(tmp_path: pathlib.Path) -> MakeTextFiles:
-    """Returns a function that writes files, and names some of them by split."""
+    """Returns a function that writes files and returns TextFiles of the given splits."""
 
     def made(contents: dict[str, str], columns: Columns = COLUMNS, **splits: str) -> TextFiles:
         for name, content in contents.items():

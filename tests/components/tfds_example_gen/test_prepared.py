@@ -69,7 +69,7 @@ def test_a_dataset_that_another_run_prepares_meanwhile_is_taken(
     def second(builder: sample_reviews.SampleReviews) -> None:
         download_and_prepare(sample_reviews.SampleReviews(data_dir=tmp_path))
         download_and_prepare(builder)
-        raise FileExistsError(builder.data_dir)  # As its rename does.
+        raise FileExistsError(builder.data_dir)  # TFDS renames its directory to this one.
 
     monkeypatch.setattr(sample_reviews.SampleReviews, "download_and_prepare", second)
     assert prepared.load("sample_reviews", str(tmp_path)).info.splits["train"].num_examples == 3000
@@ -261,7 +261,7 @@ def test_uri_that_cannot_be_read_is_refused_by_its_scheme(
 
 
 def test_uri_stays_a_uri(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TFDS looks for and prepares the dataset under the URI; the file system below is a fake."""
+    """TFDS gets the URI unchanged; a fake `tfds.builder` saves the need for a bucket."""
     paths: list[str] = []
     monkeypatch.chdir(tmp_path)
 

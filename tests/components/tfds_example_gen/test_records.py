@@ -20,7 +20,7 @@ Store = Callable[..., tuple[ExampleReader, RecordRange]]
 
 
 def example(text: Sequence[str] = ("good",), label: Sequence[int] = (1,), **others: float) -> bytes:
-    """Serializes a record of the features 'says' and 'stars', and further ones."""
+    """Returns a serialized tf.Example with the features 'says' and 'stars', and further floats."""
     features = {
         "says": tf.train.Feature(bytes_list=tf.train.BytesList(value=[t.encode() for t in text])),
         "stars": tf.train.Feature(int64_list=tf.train.Int64List(value=label)),

@@ -1,4 +1,4 @@
-"""Files that become a TFDS dataset."""
+"""Stores files as a TFDS dataset."""
 
 import collections
 import os

@@ -36,7 +36,7 @@ def count(corpus: Corpus, rows: int = ROWS, **options: Any) -> Cooccurrences:
 
 
 def topics(seed: int = 0, texts: int = 400) -> Corpus:
-    """Texts of 10 words, each of one of two topics: words 1 to 20 or words 21 to 40."""
+    """Returns texts of 10 words, each of one of two topics: words 1 to 20 or words 21 to 40."""
     rng = np.random.default_rng(seed)
     return [list(rng.integers(1, 21, 10) + 20 * (number % 2)) for number in range(texts)]
 
@@ -123,7 +123,7 @@ def test_a_frequent_word_has_a_shorter_vector() -> None:
 
     lengths = np.linalg.norm(cooccurrence_vectors(count(corpus, 43), 8), axis=1)
 
-    # Both have the same contexts.
+    # Words 1 and 41 have the same contexts, and 41 is about nine times rarer.
     assert lengths[41] > 3 * lengths[1]
 
 

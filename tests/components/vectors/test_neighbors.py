@@ -86,8 +86,9 @@ def test_unrelated_embeddings_overlap_by_chance() -> None:
 
 
 def test_overlap_counts_kept_neighbors() -> None:
-    a = [b"x", b"y", b"z"], np.array([[1, 0], [0.9, 0.1], [0, 1]])  # x: y. y: x. z: y.
-    b = [b"z", b"x", b"y"], np.array([[1, -0.1], [1, 0], [0.5, 0.5]])  # x: z. y: x. z: x.
+    # Nearest in a: y to x, x to y, y to z. Nearest in b: z to x, x to y, x to z.
+    a = [b"x", b"y", b"z"], np.array([[1, 0], [0.9, 0.1], [0, 1]])
+    b = [b"z", b"x", b"y"], np.array([[1, -0.1], [1, 0], [0.5, 0.5]])
     assert overlap_at_k(a, b, k=1) == Overlap(1 / 3, 3, 3)
 
 
@@ -113,7 +114,8 @@ def test_a_sample_is_spread_over_the_whole_vocabulary() -> None:
     turned = matrix.copy()
     turned[-1] *= -1
     overlap = overlap_at_k((tokens, matrix), (tokens, turned), max_compared=2)
-    assert overlap.share == pytest.approx(0.5, abs=0.06)  # The first keeps all, the last none.
+    # The first token keeps all its neighbors, the last one none.
+    assert overlap.share == pytest.approx(0.5, abs=0.06)
 
 
 def test_zero_rows_are_not_asked() -> None:

@@ -65,7 +65,7 @@ def test_trustworthiness_is_that_of_the_rows_laid_out() -> None:
     layout = Layout("t-SNE", MATRIX[some], some)
     expected = sklearn_trustworthiness(MATRIX[some], MATRIX[some], n_neighbors=4, metric="cosine")
     assert trustworthiness(MATRIX, layout, k=4) == pytest.approx(expected, abs=1e-6)
-    assert trustworthiness(MATRIX, layout_of(MATRIX[:20])) is None  # Each is near each.
+    assert trustworthiness(MATRIX, layout_of(MATRIX[:20])) is None  # Too few for ten neighbors.
 
 
 def test_similarity_is_spearmans_rho_with_an_interval() -> None:
@@ -86,7 +86,7 @@ def test_similarity_is_spearmans_rho_with_an_interval() -> None:
     expected = scipy.stats.spearmanr(cosines, [score for *_, score in pairs]).statistic
     assert found.found == 60
     assert found.rho == pytest.approx(expected)
-    # By hand, for this correlation: Fisher's z plus and minus 1.96 / sqrt(57).
+    # The interval of Fisher's transformation: z plus and minus 1.96 / sqrt(60 - 3).
     z = np.arctanh(expected)
     assert (found.low, found.high) == pytest.approx(
         (np.tanh(z - 1.95996 / 57**0.5), np.tanh(z + 1.95996 / 57**0.5)), rel=1e-4

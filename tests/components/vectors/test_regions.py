@@ -29,7 +29,7 @@ def test_the_most_typical_vectors_come_first() -> None:
 
 
 def groups_of(sizes: list[int]) -> np.ndarray:
-    """Tight groups of some sizes, far from each other."""
+    """Returns the positions of tight groups of these sizes, far from each other."""
     centers = np.repeat(np.arange(len(sizes)), sizes)[:, None] * [100.0, 0]
     return centers + np.random.default_rng(2).normal(size=(sum(sizes), 2))
 
@@ -40,7 +40,7 @@ def groups_of(sizes: list[int]) -> np.ndarray:
         ([20, 20], {0, 1}),
         ([19, 19, 19, 19], set()),
         ([30, 20, 19], {0, 1}),
-        # One in 250 of the rows, where that is more than 20.
+        # Of 6,000 rows a region needs one in 250, which is 24.
         ([24, 24, 2952, 3000], {0, 1}),
         ([23, 23, 2954, 3000], set()),
     ],

@@ -49,7 +49,7 @@ def _export(model: keras.Model, path: str) -> None:
 @pytest.mark.parametrize("build", [_functional, _sequential])
 @pytest.mark.parametrize(
     "library",
-    ["keras", pytest.param("tf_keras", marks=pytest.mark.slow)],  # Seconds to import.
+    ["keras", pytest.param("tf_keras", marks=pytest.mark.slow)],  # tf_keras imports for seconds.
 )
 def test_every_way_to_save_a_keras_model(
     library: str, build: Callable, save: Callable, tmp_path: pathlib.Path
@@ -57,7 +57,7 @@ def test_every_way_to_save_a_keras_model(
     package = pytest.importorskip(library)
     model = build(package)
     model.compile("adam", "mse")
-    # Slots of the embedding's own shape, as after training.
+    # Makes optimizer slots of the embedding's shape, as training does.
     model.optimizer.build(model.trainable_variables)
     save(model, str(tmp_path))
 
@@ -98,7 +98,7 @@ def test_a_matrix_is_never_chosen_by_its_shape(tmp_path: pathlib.Path) -> None:
     ) as error:
         read_embedding(path)
     assert "table/.ATTRIBUTES/VARIABLE_VALUE (Variable) [50, 4]" in str(error.value)
-    assert "embedding/.ATTRIBUTES" not in str(error.value)  # These are no floats.
+    assert "embedding/.ATTRIBUTES" not in str(error.value)  # It holds integers.
 
 
 def test_a_model_without_matrices_says_so(tmp_path: pathlib.Path) -> None:

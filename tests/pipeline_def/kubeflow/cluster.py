@@ -1,6 +1,6 @@
-"""KFP's driver and launcher in small: runs the steps of a compiled pipeline in this process.
+"""Runs the steps of a compiled pipeline in this process, as KFP's driver and launcher do.
 
-Each function names the one of kubeflow/pipelines whose work it does, as seen when the real driver
+Each function names the function of kubeflow/pipelines that it imitates, as observed when the driver
 and launcher of 2.17.0 ran the sample (2026-11-26). The object store is a directory. A step sees
 only what the launcher downloads for it.
 """
@@ -20,7 +20,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 from pipeline_def.kubeflow import entrypoint
 
 RUN = "3f1f0b7c-5a4e-4f0b-9c55-2f8f4a3f9f11"
-# The driver adds the first from 2.5 on and the second, for each iteration of a loop, from 2.16.1.
+# Outputs that the driver adds: the first since 2.5, the second, one per loop iteration, since
+# 2.16.1.
 LOGS = ("executor-logs", "executor-logs-0")
 
 
@@ -31,7 +32,7 @@ class Cluster:
     Attributes:
         text: The compiled pipeline.
         store: The object store.
-        local: Directory in place of the container's /minio, where the launcher keeps
+        local: The directory that replaces the container's /minio, where the launcher keeps
             minio://BUCKET/….
         outputs: For each task that ran, its artifacts and parameters as ML Metadata has them.
     """
@@ -46,12 +47,12 @@ class Cluster:
         self.tasks = self.spec["root"]["dag"]["tasks"]
 
     def order(self) -> list[str]:
-        """The tasks, each after those that it depends on."""
+        """Returns the tasks, each after those that it depends on."""
         graph = {name: task.get("dependentTasks", []) for name, task in self.tasks.items()}
         return list(graphlib.TopologicalSorter(graph).static_order())
 
     def run(self, name: str) -> None:
-        """Func Execute of backend/src/v2/component/launcher_v2.go."""
+        """Runs a task, like func Execute of backend/src/v2/component/launcher_v2.go."""
         component = self.spec["components"][self.tasks[name]["componentRef"]["name"]]
         executor = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]
         if "importer" in executor:  # See importer_launcher.go.
@@ -64,7 +65,7 @@ class Cluster:
             self._download(given)
             output_file = pathlib.Path(given["outputs"]["outputFile"])
             output_file.parent.mkdir(parents=True)
-            # Func compileCmdAndArgs and func execute.
+            # Like func compileCmdAndArgs and func execute.
             arguments = executor["container"]["args"]
             entrypoint.main([text.replace("{{$}}", json.dumps(given)) for text in arguments])
             self._publish(name, given, json.loads(output_file.read_text()))
@@ -72,7 +73,7 @@ class Cluster:
             shutil.rmtree(self.local, ignore_errors=True)
 
     def executor_input(self, name: str, component: dict[str, Any]) -> dict[str, Any]:
-        """Func resolveInputs and func provisionOutputs of backend/src/v2/driver."""
+        """Returns the ExecutorInput, like resolveInputs and provisionOutputs of v2/driver."""
         inputs = self.tasks[name]["inputs"]
         declared = component["outputDefinitions"]
         run = f"minio://mlpipeline/v2/artifacts/{self.spec['pipelineInfo']['name']}/{RUN}"
@@ -118,25 +119,25 @@ class Cluster:
         return self.outputs[output["producerTask"]][output["outputParameterKey"]]
 
     def _artifact(self, output: dict[str, Any]) -> dict[str, Any]:
-        """Func ToRuntimeArtifact of metadata/client.go: no type, and an id for a name."""
+        """Returns an input without a type, named by an id, like func ToRuntimeArtifact."""
         made = self.outputs[output["producerTask"]][output["outputArtifactKey"]]
         return {**made, "type": {"instanceSchema": ""}}
 
     def _path(self, uri: str) -> pathlib.Path:
-        """Func LocalPathForURI of launcher_v2.go."""
+        """Returns the local path of a URI, like func LocalPathForURI of launcher_v2.go."""
         return self.local / uri.removeprefix("minio://")
 
     def stored(self, uri: str) -> pathlib.Path:
         return self.store / uri.removeprefix("minio://")
 
     def _download(self, given: dict[str, Any]) -> None:
-        """Func downloadArtifacts of launcher_v2.go."""
+        """Downloads the inputs, like func downloadArtifacts of launcher_v2.go."""
         for artifacts in given["inputs"]["artifacts"].values():
             uri = artifacts["artifacts"][0]["uri"]
             shutil.copytree(self.stored(uri), self._path(uri), dirs_exist_ok=True)
 
     def _publish(self, name: str, given: dict[str, Any], output: dict[str, Any]) -> None:
-        """Func getExecutorOutputFile, mergeRuntimeArtifacts and uploadOutputArtifacts."""
+        """Uploads and records the outputs, like mergeRuntimeArtifacts and uploadOutputArtifacts."""
         json_format.ParseDict(output, ir.ExecutorOutput())  # Unknown fields are refused.
         results: dict[str, Any] = {}
         for key in given["outputs"]["parameters"]:
@@ -156,7 +157,7 @@ class Cluster:
         self.outputs[name] = results
 
     def _upload(self, uri: str) -> None:
-        """An object store keeps files only: an empty directory is lost."""
+        """Uploads files only: as in an object store, an empty directory is lost."""
         path = self._path(uri)
         files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
         for file in files:

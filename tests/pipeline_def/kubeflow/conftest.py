@@ -47,7 +47,7 @@ def server() -> Iterator[KubeflowPipelines]:
 
 @pytest.fixture(scope="session")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> Configured:
-    """Makes a configuration of a minimal one, an addition, and overriding variables."""
+    """Returns a function that loads a minimal configuration, an addition and variables."""
     path = tmp_path_factory.mktemp("configuration") / "mine.yaml"
 
     def configure(addition: str = "", **variables: str) -> PipelineConfig:
@@ -60,11 +60,11 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Configured:
 
 @pytest.fixture(scope="session")
 def everything(configured: Configured) -> str:
-    """The pipeline compiled with every setting."""
+    """Compiles the pipeline with every setting."""
     return compile_pipeline(configured(EVERYTHING))
 
 
 @pytest.fixture(scope="session")
 def plain(configured: Configured) -> str:
-    """The pipeline compiled with an image alone."""
+    """Compiles the pipeline with no setting but the image."""
     return compile_pipeline(configured(IMAGE))

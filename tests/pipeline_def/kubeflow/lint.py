@@ -1,7 +1,8 @@
-"""Judges a compiled pipeline as KFP's server does, and more strictly.
+"""Checks a compiled pipeline as KFP's server does, and more strictly.
 
-[server] marks a rule of the server's, as its code refused a pipeline at 2.17.0 (2026-11-26); [ours]
-one whose breach it accepts, and which shows when a step runs, in kfp.local, or never.
+[server] marks a rule that the server of 2.17.0 enforces, as its code was observed to (2026-11-26).
+[ours] marks one that it does not enforce: breaking it shows when a step runs, in kfp.local, or
+never.
 """
 
 import graphlib
@@ -13,7 +14,7 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as ir
 
-# Of Argo Workflows' DAG tasks.
+# The names that Argo Workflows allows for the tasks of a DAG.
 _ARGO_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 _LONGEST_NAME = 128
 # The fields of KubernetesExecutorConfig (kubernetes_executor_config.proto).
@@ -40,7 +41,7 @@ KUBERNETES_FIELDS = {
 
 
 def faults(text: str) -> list[str]:
-    """Lists what is wrong with a compiled pipeline; empty if the server would take it."""
+    """Returns the faults of a compiled pipeline; the server accepts one without any."""
     document, *platform = yaml.safe_load_all(text)
     spec = json_format.ParseDict(document, ir.PipelineSpec())
     deployment = json_format.ParseDict(document["deploymentSpec"], ir.PipelineDeploymentConfig())
@@ -56,7 +57,10 @@ def faults(text: str) -> list[str]:
 
 
 def _header(spec: ir.PipelineSpec) -> Iterator[str]:
-    """[server] NewV2SpecTemplate in backend/src/apiserver/template/v2_template.go."""
+    """Checks the header.
+
+    [server] NewV2SpecTemplate in backend/src/apiserver/template/v2_template.go.
+    """
     if spec.schema_version != "2.1.0":
         yield f"schema version {spec.schema_version}"
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", spec.pipeline_info.name):
@@ -66,7 +70,10 @@ def _header(spec: ir.PipelineSpec) -> Iterator[str]:
 
 
 def _names(spec: ir.PipelineSpec) -> Iterator[str]:
-    """[server] It adds NAME-driver, in backend/src/v2/compiler/argocompiler/dag.go."""
+    """Checks the names of the tasks.
+
+    [server] It adds a task NAME-driver for each, in backend/src/v2/compiler/argocompiler/dag.go.
+    """
     tasks = spec.root.dag.tasks
     for name in tasks:
         if not _ARGO_NAME.fullmatch(name):
@@ -80,7 +87,10 @@ def _names(spec: ir.PipelineSpec) -> Iterator[str]:
 
 
 def _executors(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -> Iterator[str]:
-    """[server] Func dfs in backend/src/v2/compiler/visitor.go. [ours] The rest, for kfp.local."""
+    """Checks components and executors.
+
+    [server] Func dfs in backend/src/v2/compiler/visitor.go. [ours] The rest, for kfp.local.
+    """
     for name, task in spec.root.dag.tasks.items():
         reference = task.component_ref.name
         if reference not in spec.components:
@@ -105,7 +115,10 @@ def _executors(spec: ir.PipelineSpec, deployment: ir.PipelineDeploymentConfig) -
 
 
 def _producers(spec: ir.PipelineSpec) -> Iterator[str]:
-    """[server] Func addImplicitDependencies in backend/src/v2/compiler/argocompiler/dag.go."""
+    """Checks that each input comes from an output that exists.
+
+    [server] Func addImplicitDependencies in backend/src/v2/compiler/argocompiler/dag.go.
+    """
     tasks = spec.root.dag.tasks
 
     def outputs(task: str) -> ir.ComponentOutputsSpec:
@@ -132,7 +145,10 @@ def _producers(spec: ir.PipelineSpec) -> Iterator[str]:
 
 
 def _parameters(spec: ir.PipelineSpec) -> Iterator[str]:
-    """[server] validatePipelineJobInputs (v2_template.go). [ours] resolveInputs of the driver."""
+    """Checks that each declared input is given.
+
+    [server] validatePipelineJobInputs (v2_template.go). [ours] resolveInputs of the driver.
+    """
     for name, parameter in spec.root.input_definitions.parameters.items():
         if not (parameter.HasField("default_value") or parameter.is_optional):
             yield f"parameter {name} has no default"
@@ -147,7 +163,10 @@ def _parameters(spec: ir.PipelineSpec) -> Iterator[str]:
 def _platform(
     deployment: ir.PipelineDeploymentConfig, platform: list[dict[str, Any]]
 ) -> Iterator[str]:
-    """[server] Unknown fields, at 2.17.0. [ours] Settings that no step has."""
+    """Checks the Kubernetes settings.
+
+    [server] Unknown fields, at 2.17.0. [ours] Settings of what is no container.
+    """
     for document in platform:
         executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
         for label, settings in executors.items():
@@ -158,7 +177,7 @@ def _platform(
 
 
 def cycle(spec: ir.PipelineSpec) -> Iterator[str]:
-    """[server] Argo's validation of the workflow."""
+    """Checks for a cycle. [server] Argo's validation of the workflow."""
     tasks = spec.root.dag.tasks
     try:
         graphlib.TopologicalSorter(

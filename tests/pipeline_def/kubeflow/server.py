@@ -1,7 +1,7 @@
-"""A server that answers kfp's client as the API server of Kubeflow Pipelines 2.17.0 did.
+"""A server that answers kfp's client as the API server of Kubeflow Pipelines 2.17.0 does.
 
-The forms are those of backend/api/v2beta1/*.proto. Each refusal names what it imitates, as it was
-seen when the real server was built from source and asked by hand (2026-11-26).
+Requests and answers have the fields of backend/api/v2beta1/*.proto. The refusals are those of the
+real server, which was built from source and queried by hand (2026-11-26).
 """
 
 import json
@@ -24,7 +24,7 @@ _LONGEST_NAME = 128
 
 
 class RefusedError(Exception):
-    """An answer that is an error."""
+    """An error that the server answers with."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -32,9 +32,9 @@ class RefusedError(Exception):
 
 
 def run_state(state: str, steps: Mapping[str, str]) -> dict[str, Any]:
-    """A run whose steps are RUNNING, SUCCEEDED, FAILED, CACHED or DRIVER_FAILED.
+    """Returns a run whose steps are RUNNING, SUCCEEDED, FAILED, CACHED or DRIVER_FAILED.
 
-    A cached step is like one that succeeded: the API does not tell.
+    The API reports a cached step as one that succeeded; only its executor is SKIPPED.
     """
     nodes = [_node("root-driver", "SUCCEEDED"), _node("root", state)]
     for minute, (name, step) in enumerate(steps.items(), 3):
@@ -52,7 +52,7 @@ def run_state(state: str, steps: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _node(name: str, state: str, minute: int = 0, child: str | None = None) -> dict[str, Any]:
-    """A task: itself it has no pod_name, only its children have."""
+    """Returns a task; as in the API, only its children have a pod_name."""
     ended = state not in ("RUNNING", "RUNTIME_STATE_UNSPECIFIED")
     return {
         "display_name": name,
@@ -64,17 +64,17 @@ def _node(name: str, state: str, minute: int = 0, child: str | None = None) -> d
 
 
 class KubeflowPipelines:
-    """The server, for the time of a ``with`` block.
+    """The server, which runs during a ``with`` block.
 
     Attributes:
         host: Its address.
         token: The bearer token that it accepts; None for no login.
         versions: The uploaded versions of each pipeline, by (namespace, name).
-        runs: What the runs were created with, by id.
-        recurring: What the recurring runs were created with, by id.
+        runs: The requests that created the runs, by id.
+        recurring: The requests that created the recurring runs, by id.
         experiments: The ids of the experiments by their names.
-        history: What each look at any run gives, the last one again and again; an exception is
-            answered as such.
+        history: The answers to requests for any run, in order; the last one is repeated. A
+            RefusedError is answered as an error.
     """
 
     def __init__(self, token: str | None = None, multi_user: bool = False) -> None:
@@ -119,7 +119,7 @@ class KubeflowPipelines:
             raise RefusedError(401, "Request header error: there is no user identity header.")
 
     def _require_namespace(self, resource: Mapping[str, str]) -> None:
-        """Only experiments need one; a run belongs to an experiment."""
+        """Refuses a request without a namespace; a run needs none, as its experiment has one."""
         if self._multi_user and not resource.get("namespace"):
             raise RefusedError(400, "Invalid input error: Namespace is empty")
 
@@ -127,7 +127,7 @@ class KubeflowPipelines:
         return {"multi_user": self._multi_user}
 
     def _list_pipelines(self) -> dict[str, Any]:
-        """Without a namespace these are the shared ones, in multi-user mode as well."""
+        """Lists a namespace's pipelines; without one the shared ones, in multi-user mode too."""
         found = self.versions.get((flask.request.args.get("namespace", ""), _filtered()), [])[:1]
         return {"pipelines": [{"pipeline_id": version["pipeline_id"]} for version in found]}
 
@@ -186,7 +186,7 @@ class KubeflowPipelines:
         return {"run_id": run_id, "display_name": run["display_name"]}
 
     def _create_recurring(self) -> dict[str, Any]:
-        """Names need not be unique. Five fields are taken as well, the first for the seconds."""
+        """Accepts a name that exists, and five cron fields, whose first it takes for seconds."""
         run = flask.request.get_json()
         fields = run["trigger"]["cron_schedule"]["cron"].split()
         if len(fields) not in (5, 6) or "25" in fields:  # There is no hour 25.
@@ -220,7 +220,7 @@ class KubeflowPipelines:
         }
 
     def _compile(self, run: dict[str, Any]) -> None:
-        """What an upload does not look at: the second document, and cycles."""
+        """Checks what an upload does not: the second document, and cycles."""
         reference = run["pipeline_version_reference"]["pipeline_version_id"]
         (spec, *platform) = next(
             version["documents"]
@@ -267,7 +267,7 @@ def _filtered() -> str:
 
 
 def _uploaded_version(pipeline_id: str, name: str) -> dict[str, Any]:
-    """The version of an uploaded file, of whose documents the server judges the first."""
+    """Returns the version of an uploaded file, of which only the first document is checked."""
     if len(name) > _LONGEST_NAME:
         raise RefusedError(400, "Invalid input error: pipeline name cannot exceed 128 characters")
     file = flask.request.files.get("uploadfile")

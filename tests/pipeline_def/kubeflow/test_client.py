@@ -30,7 +30,7 @@ def refused(call: Callable[[], object]) -> str:
 
 
 def test_a_pipeline_is_uploaded_and_then_gets_versions(server: KubeflowPipelines) -> None:
-    """Versions of one second too, whose names must differ."""
+    """Versions that are uploaded within one second have different names, too."""
     client = Client(server.host)
     uploaded = [client.upload(PIPELINE, "reviews") for _ in range(3)]
 
@@ -87,7 +87,7 @@ def test_the_token_is_read_for_each_request(tmp_path: pathlib.Path) -> None:
 
 
 def test_without_a_token_where_one_is_needed() -> None:
-    """At once: kfp would ask five times over 25 seconds and lose the answer."""
+    """Fails at once; kfp alone would ask five times in 25 seconds and lose the server's answer."""
     with KubeflowPipelines(token="secret") as server:
         assert "answered 401: " in refused(lambda: Client(server.host))
 
@@ -149,7 +149,7 @@ def test_what_an_upload_refuses(server: KubeflowPipelines) -> None:
 
 
 def _with(task: dict[str, object], kubernetes: dict[str, object]) -> str:
-    """A pipeline of one task with such settings."""
+    """Returns a pipeline of one task with these Kubernetes settings."""
     spec = {**SPEC, "root": {"dag": {"tasks": {"Trainer": task}}}}
     executors = {"exec-Trainer": kubernetes}
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
@@ -167,7 +167,7 @@ def _with(task: dict[str, object], kubernetes: dict[str, object]) -> str:
 def test_a_fault_of_the_pipeline_is_no_failure_of_the_server(
     server: KubeflowPipelines, pipeline: str, said: str
 ) -> None:
-    """The server takes the upload, and answers 500 when it is to run it."""
+    """The server accepts the upload, and answers 500 to the request for a run."""
     client = Client(server.host)
     client.upload(pipeline, "reviews")
     answer = refused(lambda: start(client, pipeline))

@@ -89,7 +89,7 @@ def test_each_step_is_a_component(plain: str, everything: str) -> None:
 
 
 def test_no_step_has_a_condition(everything: str) -> None:
-    """In kfp's local runner a task's output in a condition ran as Python (GHSA-rhjm-6347-5x33)."""
+    """kfp.local ran a task's output in a condition as Python until 2.18.1 (GHSA-rhjm-6347-5x33)."""
     assert not any("triggerPolicy" in task for task in tasks(everything).values())
 
 
@@ -107,7 +107,7 @@ def test_a_push_is_never_cached(everything: str) -> None:
     compiled = tasks(everything)
     assert compiled["EmbeddingTrainer"]["cachingOptions"] == {"enableCache": True}
     assert "cachingOptions" not in compiled["Pusher"]
-    assert "cachingOptions" not in compiled["ProjectorExporter"]  # It publishes.
+    assert "cachingOptions" not in compiled["ProjectorExporter"]  # It publishes in every run.
 
 
 def test_the_configuration_reaches_the_steps(everything: str) -> None:
@@ -251,7 +251,7 @@ def test_the_image_and_the_entrypoint(plain: str) -> None:
         ),
         (
             IMAGE,
-            {"kubeflow__steps__embeddingtrainer__cpu": "1"},  # In capitals, as a variable.
+            {"kubeflow__steps__embeddingtrainer__cpu": "1"},  # `configured` writes it in capitals.
             "kubeflow.steps.embeddingtrainer: there is no such step. Did you mean EmbeddingTrainer",
         ),
         (IMAGE, {"kubeflow__steps": "{BaselineModel: {cpu: 1}}"}, "no such step"),
@@ -309,7 +309,7 @@ def Use(epochs: Parameter[int]) -> OutputDict(used=int):  # type: ignore[valid-t
 
 
 def test_somebody_elses_components() -> None:
-    """Names that Argo does not accept, a parameter that another computes, and a driver."""
+    """Compiles names that Argo refuses, a parameter from another task's output, and a driver."""
     choose = Choose(least=4).with_id("my.Choose")
     use = Use(epochs=choose.outputs["epochs"].future()[0].value).with_id("my.Use")
     use.driver_class = type("Driver", (base_driver.BaseDriver,), {})
@@ -332,7 +332,7 @@ def test_somebody_elses_components() -> None:
 
 
 def test_the_server_refuses_what_stock_tfx_compiles() -> None:
-    """And the cache of the ExampleGen does not see the data: its driver is a lifecycle hook."""
+    """It also ignores the ExampleGen's driver, a lifecycle hook, so its cache misses new data."""
     examples = tfx.components.CsvExampleGen(input_base="data")
     baseline = tfx.dsl.Resolver(
         strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,

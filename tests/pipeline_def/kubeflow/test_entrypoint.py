@@ -17,14 +17,14 @@ INPUTS_SPEC = json_format.ParseDict(
 
 @pytest.fixture
 def launcher(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """The launcher's directories, where a test may write."""
+    """Moves the launcher's directories, such as /minio/, below a directory that it returns."""
     for scheme, directory in list(entrypoint._LOCAL_DIRECTORIES.items()):
         monkeypatch.setitem(entrypoint._LOCAL_DIRECTORIES, scheme, f"{tmp_path}{directory}")
     return tmp_path
 
 
 def executor_input(root: str, input_type: Any) -> ir.ExecutorInput:
-    """As func provisionOutputs and ToRuntimeArtifact of KFP's backend/src/v2 make it."""
+    """Returns an ExecutorInput as provisionOutputs and ToRuntimeArtifact of KFP's v2 make it."""
     artifact = {"name": "17", "uri": f"{root}/trainer/model", "metadata": {"epochs": 3}}
     output = {"name": "evaluation", "uri": f"{root}/evaluator/evaluation"}
     logs = {"uri": f"{root}/evaluator/logs", "type": {"schemaTitle": "system.Artifact"}}
@@ -94,7 +94,7 @@ def test_the_launcher_gets_uris_and_no_null() -> None:
 def test_a_failed_step_leaves_no_output(tmp_path: pathlib.Path) -> None:
     given = executor_input(str(tmp_path), {})
     given.outputs.output_file = str(tmp_path / "output.json")
-    with pytest.raises(ValueError, match="EXAMPLES_KEY"):  # Which the Evaluator misses.
+    with pytest.raises(ValueError, match="EXAMPLES_KEY"):  # The Evaluator gets no examples.
         entrypoint.main(
             [
                 "--executor_class_path=tfx.components.evaluator.executor.Executor",

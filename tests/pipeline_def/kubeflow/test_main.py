@@ -17,11 +17,11 @@ def configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> No
     monkeypatch.setenv("PIPELINE__KUBEFLOW__IMAGE", IMAGE)
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
     monkeypatch.setattr(wait_for_run, "POLL_SECONDS", 0.01)
-    monkeypatch.chdir(PROJECT)  # Of the schema file; outputs go to tmp_path.
+    monkeypatch.chdir(PROJECT)  # The schema file's path is relative to it.
 
 
 def exit_code(words: list[str]) -> object:
-    """The exit code, also where argparse ends the process."""
+    """Returns the exit code, also when argparse raises SystemExit."""
     try:
         return main(words)
     except SystemExit as ended:
@@ -77,7 +77,7 @@ def test_submit(
 def test_the_configured_pipeline_root_is_sent_with_the_run(
     server: KubeflowPipelines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """KFP's driver reads the run's, then the cluster's default, never that of the pipeline."""
+    """KFP's driver takes the root of the run or of the cluster, never that of the pipeline."""
     monkeypatch.setenv("PIPELINE__KUBEFLOW__PIPELINE_ROOT", "s3://configured")
     assert main(["submit", "--host", server.host]) == 0
     (run,) = server.runs.values()
@@ -227,7 +227,7 @@ def test_a_server_in_trouble(server: KubeflowPipelines, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("command", ["submit", "upload", "recurring"])
 def test_nobody_listens(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as bound:  # And does not listen.
+    with socket.socket() as bound:  # Bound, but not listening.
         bound.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{bound.getsockname()[1]}"
         assert main([command, "--host", host]) == 1

@@ -1,4 +1,4 @@
-"""What KFP's server takes and Kubernetes does not, mostly."""
+"""Tests settings that are refused; KFP's server accepts most of them, Kubernetes does not."""
 
 import pydantic
 import pytest

@@ -1,4 +1,4 @@
-"""The sample, compiled, step by step as KFP runs it."""
+"""Runs the steps of the compiled sample one by one, as KFP does."""
 
 import pathlib
 import shutil
@@ -32,7 +32,7 @@ def compiled(directory: pathlib.Path, **settings: str) -> str:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp("cluster")
     with pytest.MonkeyPatch.context() as patch:
-        # The container's directory, which not every user may make here.
+        # Replaces the container's /minio/, which not every user may create on this machine.
         patch.setitem(entrypoint._LOCAL_DIRECTORIES, "minio://", f"{directory}/minio/")
         cluster = Cluster(compiled(directory), directory / "store", directory / "minio")
         for task in cluster.order():
@@ -89,7 +89,7 @@ def test_the_projection_is_published_on_a_volume(cluster: Cluster) -> None:
 
 
 def test_a_baseline_is_compared_with(cluster: Cluster) -> None:
-    """And without layouts there is a map all the same."""
+    """Runs without layouts, and shows that there is a map nevertheless."""
     model, baseline = cluster.outputs["EmbeddingTrainer"]["model"]["uri"], "minio://models/blessed"
     shutil.copytree(cluster.stored(model), cluster.stored(baseline))
     text = compiled(

@@ -1,4 +1,4 @@
-"""The commands that a user types against an S3 server, run against one."""
+"""Runs the S3 commands that users are shown against an S3 server."""
 
 import os
 import pathlib
@@ -27,7 +27,7 @@ FILES = {"sample-1/projector_config.pbtxt": b"embeddings {}", "sample-1/empty": 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, str]]:
-    """A client of an empty S3 server, and the server's address."""
+    """Starts an empty S3 server; yields a client and the server's address."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "minio",
         "AWS_SECRET_ACCESS_KEY": "minio123",

@@ -55,7 +55,7 @@ def test_tasks_without_times(server: KubeflowPipelines, capsys: pytest.CaptureFi
 
 
 def _lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What was printed, without the links that kfp prints."""
+    """Returns the printed lines without the links that kfp prints."""
     return [line for line in capsys.readouterr().out.splitlines() if " details: " not in line]
 
 
@@ -77,7 +77,7 @@ def test_a_step_fails(
 def test_errors_in_between_are_forgotten(
     status: int, server: KubeflowPipelines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only errors in a row count: a run of hours meets more of them in all."""
+    """Only consecutive errors count, since a run of hours may meet more of them in total."""
     monkeypatch.setattr(module, "MAX_FAILURES", 3)
     away = RefusedError(status, "upstream connect error")
     for _ in range(5):

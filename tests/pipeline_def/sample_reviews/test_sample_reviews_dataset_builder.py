@@ -1,4 +1,4 @@
-"""The embedded sample's reviews."""
+"""Tests the sample's dataset and the curated schemas."""
 
 import collections
 import hashlib
@@ -19,7 +19,7 @@ Splits = dict[str, tuple[list[str], list[int]]]
 
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory: pytest.TempPathFactory) -> Splits:
-    """Texts and labels of each split, as TFDS prepares and reads them."""
+    """Returns texts and labels of each split, as TFDS prepares and reads them."""
     builder = tfds.builder("sample_reviews:1.0.0", data_dir=tmp_path_factory.mktemp("tfds"))
     builder.download_and_prepare()
     splits = {}
@@ -34,7 +34,7 @@ def test_a_seed_gives_the_same_review_on_any_machine() -> None:
     digest = hashlib.sha256()
     for number in range(100):
         digest.update(write_review(f"train {number}", number % 2).encode())
-    # Another digest means other reviews, and so another VERSION of the dataset.
+    # Another digest means that the reviews have changed; VERSION of the dataset must change too.
     assert digest.hexdigest()[:16] == "0211f5f5abfad7f3"
 
 

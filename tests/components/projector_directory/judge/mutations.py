@@ -1,4 +1,4 @@
-"""Valid projector directories, and seeded ways to break them."""
+"""Writes valid projector directories and damages them at random, from a seed."""
 
 import json
 import pathlib
@@ -21,7 +21,7 @@ _CONFIG = "projector_config.pbtxt"
 
 
 def write_templates(parent: pathlib.Path) -> list[pathlib.Path]:
-    """Writes the valid directories that are mutated."""
+    """Writes the valid directories that `mutate` damages, and returns them."""
     columns: dict[str, Column] = {
         "word": ["good", "bad", "007", "", "film", "a  b"],
         "id": np.arange(1, ROWS + 1),
@@ -55,7 +55,7 @@ def write_templates(parent: pathlib.Path) -> list[pathlib.Path]:
 
 
 def mutate(directory: pathlib.Path, chance: random.Random) -> str:
-    """Changes one thing in a directory, and returns what."""
+    """Changes one thing in a directory, and returns a description of the change."""
     mutation = chance.choice(_MUTATIONS)
     return f"{mutation.__name__} {mutation(directory, chance)}"
 
@@ -153,7 +153,7 @@ def leave_one_column(directory: pathlib.Path, chance: random.Random) -> str:
 
 
 def move_a_chunk(directory: pathlib.Path, chance: random.Random) -> str:
-    """Puts something across the end of the first million bytes."""
+    """Puts a character or line end across the end of the first chunk of 1,000,000 bytes."""
     path = _table(directory, chance)
     header, *lines = path.read_text().split("\n")[:-1]
     number = chance.randrange(len(lines) + 1)

@@ -1,6 +1,6 @@
-"""Compares what TensorBoard shows of a projector directory with what is written in it.
+"""Compares what TensorBoard shows of a projector directory with the contents of its files.
 
-This knows nothing of the rules in `verify`: it reads the files in the plainest way there is.
+Shares no rule with `verify`: it reads the files in the simplest possible way.
 """
 
 import base64
@@ -21,11 +21,11 @@ NO_COLOR = "No color map"
 
 
 def differences(directory: pathlib.Path, seen: dict[str, Any]) -> list[str]:
-    """Returns what is shown wrongly or not at all.
+    """Returns a description of everything that is shown wrongly or not at all.
 
     Args:
-        directory: A projector directory, whose configuration can be parsed.
-        seen: What `Page.show` returned of it.
+        directory: A projector directory with a configuration that can be parsed.
+        seen: The result of `Page.show` for the directory.
     """
     if seen["errors"]:
         return list(seen["errors"])
@@ -149,7 +149,7 @@ def _wrong_labels(lines: Sequence[str], points: int, tensor: dict[str, Any]) -> 
             if not _same(cell, shown.get(column), is_number):
                 yield f"{shown.get(column)!r} for {cell!r}"
     label = columns.index(tensor["label"])
-    # By a column of numbers beside texts only a bookmark labels: then the value counts.
+    # Only a bookmark can label by a numeric column beside text columns; the value is shown then.
     is_value = numeric[label] and not all(numeric)
     for row, shown_label in zip(rows, tensor["labels"], strict=True):
         if not _same(row[label], shown_label, is_value):
@@ -158,7 +158,7 @@ def _wrong_labels(lines: Sequence[str], points: int, tensor: dict[str, Any]) -> 
 
 
 def _number(cell: str) -> fractions.Fraction | None:
-    """Reads what people take for a number."""
+    """Returns the number that a person would read in a cell; None for a text."""
     try:
         if cell.strip().endswith("Infinity"):
             return fractions.Fraction(-(10**1000) if "-" in cell else 10**1000)
@@ -171,7 +171,7 @@ def _number(cell: str) -> fractions.Fraction | None:
 
 def _same(cell: str, shown: str | None, is_number: bool) -> bool:
     if cell == shown:
-        return is_number or cell != "0"  # Some places of the page show this text as nothing.
+        return is_number or cell != "0"  # Parts of the page show the text "0" as an empty string.
     if not is_number or shown is None:
         return False
     number, shown_number = _number(cell), _number(shown)

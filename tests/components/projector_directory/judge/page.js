@@ -1,9 +1,9 @@
 // Runs the code of TensorBoard's projector page without a browser.
 //
 // The classes are cut out of the bundle that the installed TensorBoard ships. What they refer to is
-// cut out too, when it is first used. Drawing, dialogs and the browser's own objects are stand-ins.
-// One line of standard input is a request, one line of standard output an answer, both JSON. What
-// the page asks the server for is asked of the other side, in lines of the same kind.
+// cut out too, when it is first used. Drawing, dialogs and the browser's own objects are replaced.
+// A line of standard input is a request, a line of standard output an answer, both in JSON. Requests
+// of the page to its server are written to standard output, and answered on standard input.
 
 "use strict";
 const fs = require("fs");
@@ -11,7 +11,7 @@ const vm = require("vm");
 
 const bundle = fs.readFileSync(process.argv[2], "utf8");
 
-// Returns the source from a place on that parses as an expression and ends with one of the marks.
+// Returns the shortest source from `start` on that ends at one of the marks and is an expression.
 function expressionAt(start, marks) {
   for (let end = start; end < bundle.length; end++) {
     end = Math.min(...marks.map((mark) => bundle.indexOf(mark, end)).filter((at) => at >= 0));
@@ -26,7 +26,7 @@ function expressionAt(start, marks) {
   throw new Error(`Nothing ends that starts with ${bundle.slice(start, start + 60)}`);
 }
 
-// Returns the name and the source of the class that has some code in it.
+// Returns the name and the source of the class that contains a piece of code.
 function classWith(code) {
   const inside = bundle.indexOf(code);
   if (inside < 0) throw new Error(`The bundle has no ${code}`);
@@ -47,7 +47,7 @@ function definitionOf(name) {
   return null;
 }
 
-// What went wrong on the page: dialogs, toasts, exceptions. `open` holds the dialogs of progress.
+// The errors of the page: dialogs, toasts and exceptions. `progress` holds the open progress dialogs.
 let errors = [];
 let progress = new Set();
 const fail = (error) => errors.push(`${error?.name ?? "rejected"}: ${error?.message ?? error}`);
@@ -100,7 +100,7 @@ function ask(address) {
   return { status, body: Buffer.from(body, "base64") };
 }
 
-// Stands in for anything of the document: every property is another one, as a number it is 0.
+// Replaces any object of the document: each property is another stand-in, and its number is 0.
 function standIn() {
   const properties = new Map();
   return new Proxy(function () {}, {
@@ -116,7 +116,7 @@ function standIn() {
   });
 }
 
-// The base class of the page's elements, as far as they use it.
+// The base class of the page's elements, with the members that they use.
 class Element {
   constructor() {
     this.elements = new Map();
@@ -284,7 +284,7 @@ const MetadataCard = takeClass("setLabelOption(t){");
 const Adapter = takeClass("getLabelText(t,e,r){");
 const Projector = takeClass("loadState(t){");
 
-// The layouts that the page computes itself take long, and are not what a directory decides.
+// The page's own layouts take long, and do not depend on what is tested.
 Dataset.prototype.projectPCA = function () {
   this.fracVariancesExplained = new Array(10).fill(0.1);
   return Promise.resolve();
@@ -358,7 +358,7 @@ const guarded = (look) => {
   }
 };
 
-// Takes the errors since the last call; a dialog of progress that is still open is one.
+// Returns the errors since the last call; a progress dialog that is still open counts as one.
 function takeErrors() {
   const taken = [...errors, ...[...progress].map((id) => `hangs: ${id}`)];
   errors = [];
@@ -481,7 +481,7 @@ async function show() {
       Object.assign(bookmark, guarded(() => lookAtBookmark(projector)));
       bookmark.errors = takeErrors();
     }
-    // Once more, each after all others.
+    // Clicks each bookmark once more, after all others.
     for (const [number, bookmark] of tensor.bookmarks.entries()) {
       guarded(() => projector.bookmarkPanel.loadSavedState(number));
       await settle();

@@ -1,4 +1,4 @@
-"""What TensorBoard's own code makes of a projector directory, without a browser."""
+"""Opens projector directories with TensorBoard's own code, without a browser."""
 
 import base64
 import json
@@ -18,14 +18,14 @@ from werkzeug.test import Client
 NODE = pathlib.Path(playwright.__file__).parent / "driver" / "node"
 _PLUGIN = pathlib.Path(tensorboard.__file__).parent / "plugins" / "projector"
 _BUNDLE = _PLUGIN / "tf_projector_plugin" / "projector_binary.js"
-# A loop that never ends fills the memory, in most cases, which takes less time than waiting does.
+# An endless loop of the page usually fills the memory, and meets this limit before the time limit.
 _LITTLE_MEMORY = "--max-old-space-size=300"
 _SECONDS = 60
 _PREFIX = "/data/plugin/projector"
 
 
 class Page:
-    """The projector's page in Node, for the time of a ``with`` block."""
+    """The projector's page, in a Node process that runs during a ``with`` block."""
 
     def __enter__(self) -> "Page":
         self._node = subprocess.Popen(
@@ -41,10 +41,10 @@ class Page:
         self._node.communicate()
 
     def show(self, directory: pathlib.Path) -> dict[str, Any]:
-        """Opens TensorBoard on a directory, looks at each tensor and clicks each bookmark.
+        """Opens a directory, shows each tensor and clicks each bookmark.
 
         Returns:
-            What is seen, see `show` in page.js.
+            What the page shows; `show` in page.js describes it.
         """
         server = _Server(directory)
         patience = threading.Timer(_SECONDS, self._node.kill)
@@ -54,7 +54,7 @@ class Page:
             while "get" in (line := self._read()):
                 self._write(server.answer(line["get"]))
             return line
-        except (BrokenPipeError, json.JSONDecodeError):  # The page is no more.
+        except (BrokenPipeError, json.JSONDecodeError):  # Node was killed or ran out of memory.
             self.__exit__()
             self.__enter__()
             return {"errors": ["the page never ends"]}
@@ -73,7 +73,7 @@ class Page:
 
 
 class _Server:
-    """The projector plugin of a TensorBoard on a directory."""
+    """The server side of TensorBoard's projector plugin, for one directory."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         runs = [
@@ -90,6 +90,6 @@ class _Server:
         try:
             response = self._clients[route].get(route, query_string=query)
             status, body = response.status_code, response.data
-        except Exception as error:  # What the server would answer with.
+        except Exception as error:  # TensorBoard would answer with an internal error.
             status, body = 500, str(error).encode()
         return {"status": status, "body": base64.b64encode(body).decode()}

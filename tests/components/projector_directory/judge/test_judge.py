@@ -1,4 +1,4 @@
-"""TensorBoard's own code as the judge of `write` and `verify`; `make fuzz` tries more cases."""
+"""Checks `write` and `verify` against TensorBoard's own code; `make fuzz` tries more cases."""
 
 import pathlib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def page() -> Iterator[Page]:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # Of TensorBoard's plugin.
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # By TensorBoard's plugin.
 def test_verify_finds_what_the_page_shows_wrongly_and_nothing_else(
     page: Page, tmp_path: pathlib.Path
 ) -> None:

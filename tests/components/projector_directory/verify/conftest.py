@@ -1,4 +1,4 @@
-"""A directory with nothing wrong, and ways to damage it."""
+"""A valid projector directory for the tests of `verify`."""
 
 import pathlib
 
@@ -12,7 +12,7 @@ TOKENS = [b"good", b"bad", b"film", b"plot"]
 
 @pytest.fixture
 def export(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A directory with nothing wrong."""
+    """Writes a valid projector directory."""
     matrix = np.arange(16, dtype=np.float32).reshape(4, 4)
     write_directory(tmp_path / "export", TOKENS, matrix)
     return tmp_path / "export"

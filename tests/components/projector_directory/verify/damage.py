@@ -1,4 +1,4 @@
-"""Damages a directory with nothing wrong."""
+"""Ways to damage a valid projector directory."""
 
 import pathlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ NAME = 'tensor_name: "embedding/.ATTRIBUTES/VARIABLE_VALUE"'
 def violations_with(
     export: pathlib.Path, file: str, content: bytes
 ) -> list[tuple[int | None, str]]:
-    """Replaces a file, and returns the rows and problems found, all of which must be in it."""
+    """Replaces a file and returns row and problem of each violation; all must name the file."""
     (export / file).write_bytes(content)
     violations = verify(str(export))
     assert {violation.file for violation in violations} <= {file}
@@ -24,7 +24,7 @@ def violations_with(
 
 
 def save(export: pathlib.Path, **values: np.ndarray) -> None:
-    """Replaces the checkpoint."""
+    """Replaces the checkpoint by one with these variables."""
     variables = {name: tf.Variable(value) for name, value in values.items()}
     tf.train.Checkpoint(**variables).write(str(export / "embedding.ckpt-1"))
 
@@ -34,7 +34,7 @@ def without_checkpoint(export: pathlib.Path) -> None:
 
 
 def configured(text: str) -> Callable[[pathlib.Path], None]:
-    """Returns what replaces the configuration."""
+    """Returns a function that replaces the configuration by a text."""
 
     def configure(export: pathlib.Path) -> None:
         (export / "projector_config.pbtxt").write_text(text)

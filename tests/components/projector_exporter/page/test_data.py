@@ -140,7 +140,7 @@ def test_regions_are_named_and_stand_in_the_middle_of_each_layout() -> None:
     data = encode(words, layouts, regions=regions)
     pca, tsne = (layout["regions"] for layout in data["layouts"])
     assert [region["name"] for region in pca] == ["w4, w2, w0", "w5"]
-    assert [region["name"] for region in tsne] == ["w4, w2, w0"]  # w5 has no place.
+    assert [region["name"] for region in tsne] == ["w4, w2, w0"]  # The layout has no w5.
     places = unpack(data["layouts"][1]["positions"]).reshape(-1, 2) / 65535
     middle = np.median(places[[4, 2, 0, 1]], axis=0)
     assert (tsne[0]["x"], tsne[0]["y"]) == pytest.approx(middle, abs=1e-3)

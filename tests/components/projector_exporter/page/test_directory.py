@@ -47,7 +47,7 @@ def test_what_has_no_bookmark_is_laid_out(tmp_path: pathlib.Path) -> None:
 
 def test_regions_are_those_of_the_plane_that_is_shown(tmp_path: pathlib.Path) -> None:
     half = np.arange(ROWS // 2)
-    # Apart in the second coordinate, but neither in the first nor in all three.
+    # Two groups, apart in the second coordinate, but neither in the first nor in all three.
     positions = np.stack(
         [np.tile(half / 20, 2), np.repeat([0, 10], ROWS // 2), 10 * np.r_[2 * half, 2 * half + 1]],
         axis=1,

@@ -30,7 +30,7 @@ class Parser(html.parser.HTMLParser):
         self.elements.append((tag, dict(attributes), ""))
 
     def handle_endtag(self, tag: str) -> None:
-        self.elements.append(("", {}, ""))  # What follows is not the element's.
+        self.elements.append(("", {}, ""))  # The text that follows belongs to no element.
 
     def handle_data(self, data: str) -> None:
         if self.elements:
@@ -112,7 +112,7 @@ def test_rare_words_are_left_out_and_counted() -> None:
 def test_regions_and_positions_stay_those_of_their_words_when_some_are_left_out() -> None:
     tokens = [b"w%d" % row for row in range(12_000)]
     vectors = RANDOM.normal(size=(len(tokens), 2)).astype(np.float32)
-    vectors[-1] *= 100  # The highest norm: an extreme is shown before more frequent words.
+    vectors[-1] *= 100  # The word with the highest norm is shown before more frequent ones.
     positions = np.stack([np.arange(len(tokens)), np.zeros(len(tokens))], axis=1)
     layouts = [
         Layout("PCA", -positions, np.arange(len(tokens))),
