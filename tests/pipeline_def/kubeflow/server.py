@@ -34,7 +34,7 @@ class RefusedError(Exception):
 def run_state(state: str, steps: Mapping[str, str]) -> dict[str, Any]:
     """Returns a run whose steps are RUNNING, SUCCEEDED, FAILED, CACHED or DRIVER_FAILED.
 
-    The API reports a cached step as one that succeeded; only its executor is SKIPPED.
+    The API shows a cached step like one that succeeded.
     """
     nodes = [_node("root-driver", "SUCCEEDED"), _node("root", state)]
     for minute, (name, step) in enumerate(steps.items(), 3):
