@@ -141,7 +141,7 @@ def _blocks(document: pathlib.Path, *languages: str) -> list[str]:
 
 
 def _commands(document: pathlib.Path) -> list[str]:
-    """Returns the lines of code blocks without a language, and what is quoted in the text."""
+    """Returns the lines of shell blocks and blocks without a language, and all inline code."""
     text = re.sub(FENCED, "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
     blocks = _blocks(document, "", "shell")
     return [*"\n".join(blocks).splitlines(), *re.findall(r"`([^`]+)`", text)]

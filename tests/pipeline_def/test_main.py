@@ -84,6 +84,6 @@ def test_signals_end_a_run_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_run_without_standard_output_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", None)  # As Python does for `>&-`.
+    monkeypatch.setattr(sys, "stdout", None)  # Python does so when the shell closes it (`>&-`).
     with pytest.raises(SystemExit, match=r"Standard output is closed\. Redirect it"):
         main(["run"])

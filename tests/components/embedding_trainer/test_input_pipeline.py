@@ -213,7 +213,7 @@ def test_the_replicas_of_all_workers_share_each_global_batch(tmp_path: pathlib.P
     examples = _read(tmp_path, _rows(33))
     plan = list(plan_epoch(examples, 16))
 
-    # Two workers of two replicas; the last global batch has one example.
+    # Two workers with two replicas each; the last global batch has one example.
     shares = [
         list(make_batches(examples, plan, replicas, 4)) for replicas in (range(2), range(2, 4))
     ]

@@ -30,7 +30,7 @@ def lab(color: str, seen: np.ndarray) -> np.ndarray:
 def test_categories_can_be_told_apart(theme: str, sight: str) -> None:
     colors = [*PALETTES[theme]["categories"], PALETTES[theme]["others"]]
     assert len(colors) == CATEGORIES + 1
-    # A difference of 2.3 is just noticeable; the palettes keep four times that.
+    # A difference of 2.3 in CIELAB is just noticeable; the palettes keep four times that.
     for a, b in itertools.combinations(colors, 2):
         assert np.linalg.norm(lab(a, SEEN[sight]) - lab(b, SEEN[sight])) > 9, (a, b)
 

@@ -53,7 +53,7 @@ def test_a_served_model_keeps_its_version(
         lambda version: (version / "more").write_bytes(b""),
         lambda version: version.rename(version.with_name("kept")),
         lambda version: write_model(version.with_name(str(int(version.name) + 1)), b"other"),
-        # Newest by number, not by name.
+        # A higher number, whose name sorts before that of the pushed version.
         lambda version: write_model(version.with_name("1" + version.name), b"other"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 import components.text
 
-# One process for all, because importing TensorFlow takes seconds.
+# One process for all checks, because importing TensorFlow takes seconds.
 _SCRIPT = """
 import sys
 

@@ -53,7 +53,7 @@ class TinyPlain(_Dataset):
 
 
 class TinyRated(TinyPlain):
-    """The features of TinyPlain and one more."""
+    """Has the features of TinyPlain and one more."""
 
     FEATURES = {**TinyPlain.FEATURES, "stars": np.int64}  # noqa: RUF012
 

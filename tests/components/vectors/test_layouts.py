@@ -91,7 +91,7 @@ def test_many_rows_are_placed_by_interpolated_forces() -> None:
 
 @pytest.mark.long
 def test_layouts_are_the_same_for_any_number_of_threads() -> None:
-    # The number of threads is read when a process starts.
+    # OpenMP reads the number of threads when the process starts.
     program = textwrap.dedent("""
         import hashlib
         import numpy as np
