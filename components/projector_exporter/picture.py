@@ -253,4 +253,5 @@ def _name_points(
         if labels.write(words[point], positions[point], _AROUND, size=9.5):
             labels.taken.append(dot)
             written.append(point)
-    axes.scatter(*positions[written].T, s=26, c=point_colors[written], edgecolors=_INK, lw=0.7)
+    x, y = positions[written].T
+    axes.scatter(x, y, s=26, c=point_colors[written], edgecolors=_INK, lw=0.7)
