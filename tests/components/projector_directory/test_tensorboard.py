@@ -63,15 +63,11 @@ def test_rows_and_labels_are_those_exported(tensorboard: TensorBoard) -> None:
 
 
 @pytest.mark.slow
-def test_the_reader_sees_what_the_server_sends(
-    tensorboard: TensorBoard, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    del tensorboard  # Not used: this test needs another directory.
-    logdir = tmp_path_factory.mktemp("foreign")
-    write_directory(logdir / "1", TOKENS[:4], MATRIX[:4])
+def test_the_reader_sees_what_the_server_sends(tmp_path: pathlib.Path) -> None:
+    write_directory(tmp_path / "1", TOKENS[:4], MATRIX[:4])
     content = "word\tn\r\na\rb\t1\r\n\n\ufeffc\u2028\t2\nd\x0b\x85\t3\n\x00\t4".encode()
-    (logdir / "1" / "metadata.tsv").write_bytes(content)
-    with TensorBoard(logdir) as server:
+    (tmp_path / "1" / "metadata.tsv").write_bytes(content)
+    with TensorBoard(tmp_path) as server:
         served = server.get("metadata", run="1", name=EMBEDDING)
     assert served == reader.served_text(content).encode()
 
