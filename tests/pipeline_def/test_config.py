@@ -174,9 +174,18 @@ def test_an_overriding_variable_that_is_no_yaml_is_refused(tmp_path: pathlib.Pat
         load(environment)
 
 
-@pytest.mark.parametrize("text", ["- a", "a: [", ""])
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: pathlib.Path, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"mine\.yaml"):
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("- a", r": expected a mapping with keys .*, found \['a'\]\."),
+        ("", r": expected a mapping with keys .*, found None\."),
+        ("a: [", " is not YAML: while parsing a flow node"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(
+    tmp_path: pathlib.Path, text: str, fault: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"mine\.yaml{fault}"):
         load(written(tmp_path, text))
 
 
