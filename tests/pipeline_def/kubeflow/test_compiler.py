@@ -29,6 +29,10 @@ def tasks(text: str) -> dict[str, Any]:
     return next(yaml.safe_load_all(text))["root"]["dag"]["tasks"]
 
 
+def constant(text: str, task: str, parameter: str) -> Any:
+    return tasks(text)[task]["inputs"]["parameters"][parameter]["runtimeValue"]["constant"]
+
+
 def container(text: str, task: str) -> dict[str, Any]:
     spec = next(yaml.safe_load_all(text))
     label = spec["components"][f"comp-{task}"]["executorLabel"]
@@ -112,12 +116,9 @@ def test_a_push_is_never_cached(everything: str) -> None:
 
 def test_the_configuration_reaches_the_steps(everything: str) -> None:
     spec, platform = yaml.safe_load_all(everything)
-    parameters = tasks(everything)["Dataset"]["inputs"]["parameters"]
-    assert parameters["data_dir"]["runtimeValue"]["constant"] == "/data/tfds"
-    parameters = tasks(everything)["ProjectorExporter"]["inputs"]["parameters"]
-    assert parameters["publish_dir"]["runtimeValue"]["constant"] == "/data/published"
-    destination = tasks(everything)["Pusher"]["inputs"]["parameters"]["push_destination"]
-    assert "gs://models/serving" in destination["runtimeValue"]["constant"]
+    assert constant(everything, "Dataset", "data_dir") == "/data/tfds"
+    assert constant(everything, "ProjectorExporter", "publish_dir") == "/data/published"
+    assert "gs://models/serving" in constant(everything, "Pusher", "push_destination")
     importer = spec["deploymentSpec"]["executors"]["exec-BaselineModel"]["importer"]
     assert importer["artifactUri"] == {"constant": "s3://models/blessed"}
     assert tasks(everything)["Evaluator"]["inputs"]["artifacts"]["baseline_model"] == {
@@ -179,13 +180,9 @@ def test_without_settings_there_is_no_second_document(plain: str) -> None:
 
 def test_a_bucket_is_seen_from_everywhere(configured: Configured) -> None:
     places = {"dataset__data_dir": "gs://datasets/tfds", "publish_dir": "gs://published"}
-    compiled = tasks(compile_pipeline(configured(IMAGE, **places)))
-    for task, name, value in (
-        ("Dataset", "data_dir", "gs://datasets/tfds"),
-        ("ProjectorExporter", "publish_dir", "gs://published"),
-    ):
-        given = compiled[task]["inputs"]["parameters"][name]["runtimeValue"]["constant"]
-        assert given == value
+    compiled = compile_pipeline(configured(IMAGE, **places))
+    assert constant(compiled, "Dataset", "data_dir") == "gs://datasets/tfds"
+    assert constant(compiled, "ProjectorExporter", "publish_dir") == "gs://published"
 
 
 def test_the_projection_has_a_page(plain: str) -> None:
@@ -288,7 +285,10 @@ def test_what_is_on_a_volume_is_seen(configured: Configured) -> None:
         kubeflow__push_destination="/dat",
         kubeflow__volumes=VOLUME,
     )
-    assert "/dat/tfds" in compile_pipeline(config)
+    compiled = compile_pipeline(config)
+    assert constant(compiled, "Dataset", "data_dir") == "/dat/tfds"
+    assert constant(compiled, "ProjectorExporter", "publish_dir") == "/dat/published"
+    assert '"/dat"' in constant(compiled, "Pusher", "push_destination")
 
 
 def compiled_by_tfx(pipeline: tfx.dsl.Pipeline, **config: Any) -> dict[str, Any]:
