@@ -31,6 +31,11 @@ DOCUMENTS = [
 ]
 MAKEFILE = (PROJECT / "Makefile").read_text()
 FENCED = r"^```(\w*)\n(.*?)^```$"
+LINK = r"\]\(([^)\s]+)\)"
+MAKE = r"(?:sudo |[A-Z_]+=\S+ )*make((?: [A-Z_]+=\S+| [a-z-]+)+)"
+MODULE = r"\bpython -m ([\w.]+)(.*)"
+VARIABLE = r"\b(PIPELINE_\w+)=([^\s`]+)"
+SETTING = r"`([a-z]\w*: \{?\w.*?)`"
 PLACEHOLDERS = {"ag_news.yaml", "reviews.yaml"}
 
 each_document = pytest.mark.parametrize(
@@ -38,9 +43,24 @@ each_document = pytest.mark.parametrize(
 )
 
 
+def test_the_readme_has_one_of_each_kind() -> None:
+    # Without one, a test below would pass because it finds nothing to test.
+    text = README.read_text()
+    targets = [target for target in re.findall(LINK, text) if not target.startswith("https://")]
+    assert any("#" in target for target in targets)
+    assert any("…" not in setting for setting in re.findall(SETTING, text))
+    assert _blocks(README, "yaml")
+    commands = set(_commands(README))
+    in_blocks = set("\n".join(_blocks(README, "", "shell")).splitlines())
+    for lines in (commands & in_blocks, commands - in_blocks):
+        assert any(re.match(MAKE, line) for line in lines)
+        assert any(re.search(MODULE, line) for line in lines)
+        assert any(re.search(VARIABLE, line) for line in lines)
+
+
 @each_document
 def test_links_lead_somewhere(document: pathlib.Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+    for target in re.findall(LINK, document.read_text()):
         if target.startswith("https://"):
             continue
         file, _, heading = target.partition("#")
@@ -52,7 +72,7 @@ def test_links_lead_somewhere(document: pathlib.Path) -> None:
 @each_document
 def test_make_has_the_targets_and_variables(document: pathlib.Path) -> None:
     for line in _commands(document):
-        found = re.match(r"(?:sudo |[A-Z_]+=\S+ )*make((?: [A-Z_]+=\S+| [a-z-]+)+)", line)
+        found = re.match(MAKE, line)
         for word in found[1].split() if found else ():
             name, is_variable, _ = word.partition("=")
             pattern = rf"\$\({name}\)" if is_variable else rf"^{name}:"
@@ -65,7 +85,7 @@ def test_modules_have_the_commands_and_options(
     document: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for line in _commands(document):
-        if not (found := re.search(r"\bpython -m ([\w.]+)(.*)", line)):
+        if not (found := re.search(MODULE, line)):
             continue
         module, rest = found.groups()
         assert importlib.util.find_spec(module), line
@@ -84,14 +104,14 @@ def test_modules_have_the_commands_and_options(
 @each_document
 def test_variables_and_files_configure_the_pipeline(document: pathlib.Path) -> None:
     for line in _commands(document):
-        given = dict(re.findall(r"\b(PIPELINE_\w+)=([^\s`]+)", line))
+        given = dict(re.findall(VARIABLE, line))
         if given and PLACEHOLDERS.isdisjoint(given.values()):
             config.load(given)
 
 
 @each_document
 def test_configurations_are_valid(document: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    quoted = re.findall(r"`([a-z]\w*: \{?\w.*?)`", document.read_text())
+    quoted = re.findall(SETTING, document.read_text())
     for text in [*_blocks(document, "yaml"), *(text for text in quoted if "…" not in text)]:
         sample = yaml.safe_load(config.SAMPLE.read_text())
         file = tmp_path / "configuration.yaml"
