@@ -69,6 +69,8 @@ def encode_bookmarks(bookmarks: Sequence[Bookmark], shape: tuple[int, int], labe
             f"bookmarks must hold one of the tab 'pca' with all {rows} rows of the tensor. "
             f"Received: {[(b.label, b.tab, len(b.positions)) for b in bookmarks]}."
         )
+    for bookmark in bookmarks:
+        _require_finite(bookmark)
     principal = _coordinates("pca", pca.positions)
     states = []
     for bookmark in bookmarks:
@@ -83,6 +85,16 @@ def encode_bookmarks(bookmarks: Sequence[Bookmark], shape: tuple[int, int], labe
             ]
         states.append(state)
     return json.dumps(states, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _require_finite(bookmark: Bookmark) -> None:
+    is_finite = np.isfinite(bookmark.positions).all(axis=1)
+    if not is_finite.all():
+        first = int(is_finite.argmin())
+        raise ValueError(
+            f"Bookmark {bookmark.label!r}: expected finite positions, found "
+            f"{bookmark.positions[first].tolist()} at index {first}."
+        )
 
 
 def _rows_shown(bookmark: Bookmark, rows: int) -> list[int]:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -112,7 +113,11 @@ def test_bookmarks_that_do_not_fit_are_refused(bookmarks: list[Bookmark]) -> Non
         encode_bookmarks(bookmarks, (5, 2), "token")
 
 
-def test_what_is_not_a_number_is_refused() -> None:
-    bookmark = Bookmark("PCA", np.array([[0, 1], [np.nan, 2]]), "pca")
-    with pytest.raises(ValueError):
-        encode_bookmarks([bookmark], (2, 2), "token")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("faulty", [0, 1], ids=["PCA", "t-SNE"])
+def test_positions_that_are_not_finite_are_refused(faulty: int, value: float) -> None:
+    bookmarks = [pca_of(3, 2), tsne_of(3)]
+    bookmarks[faulty].positions[1] = [value, 2]
+    fault = f"Bookmark {bookmarks[faulty].label!r}: expected finite positions, found [{value}, 2.0]"
+    with pytest.raises(ValueError, match=re.escape(f"{fault} at index 1.")):
+        encode_bookmarks(bookmarks, (3, 2), "token")
