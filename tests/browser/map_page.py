@@ -133,9 +133,17 @@ class MapPage:
 
     def color(self, x: float, y: float) -> tuple[int, ...]:
         """Returns the red, green and blue of a pixel, 0 to 255."""
-        pixel = self.page.screenshot(clip={"x": round(x), "y": round(y), "width": 1, "height": 1})
-        with PIL.Image.open(io.BytesIO(pixel)) as picture:
-            return tuple(np.asarray(picture.convert("RGB"))[0, 0].tolist())
+        clip = {"x": round(x), "y": round(y), "width": 1, "height": 1}
+        return tuple(self.pixels(clip=clip)[0, 0].tolist())
+
+    def pixels(self, **options: Any) -> np.ndarray:
+        """Returns the red, green and blue of all pixels, integers [height, width, 3].
+
+        Args:
+            **options: Those of Playwright's `screenshot`, such as the area to `clip`.
+        """
+        with PIL.Image.open(io.BytesIO(self.page.screenshot(**options))) as picture:
+            return np.asarray(picture.convert("RGB"))
 
     def click(self, x: float, y: float) -> None:
         """Clicks the canvas."""
