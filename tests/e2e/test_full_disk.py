@@ -75,3 +75,5 @@ def test_a_full_disk_is_told_in_a_sentence_and_the_next_run_recovers(
     assert set(recovered.states.values()) == {"COMPLETE", "CACHED"}
     assert set(recovered.states) == STEPS | {RESOLVER}
     assert recovered.line("Model").startswith("blessed, pushed to ")
+    (published,) = disk.glob("published/*")
+    assert verify(str(published)) == []
