@@ -31,7 +31,7 @@ def create_strategy(name: str) -> tuple[str, tf.distribute.Strategy]:
         return name, _connect_tpu()
     if name == "multi_worker_mirrored":
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        _LOGGER.info("Joined the cluster, of %d replicas.", strategy.num_replicas_in_sync)
+        _LOGGER.info("Joined a cluster of %d replicas.", strategy.num_replicas_in_sync)
         return name, strategy
     if name == "mirrored":
         return name, _mirror()

@@ -1,15 +1,12 @@
 import json
 import logging
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from unittest import mock
 
-import pydantic
 import pytest
 
-from components.embedding_trainer import child, worker
+from components.embedding_trainer import worker
 from components.embedding_trainer.job import Job
 from components.embedding_trainer.options import TrainingOptions
 
@@ -18,32 +15,22 @@ JOB = Job([], "", [], "text", OPTIONS, "", "")
 
 
 @pytest.fixture
-def process() -> Iterator[subprocess.Popen[bytes]]:
+def process() -> Iterator[subprocess.Popen[str]]:
     """Starts a child that is the only member of its cluster; sends it a job that must fail."""
-    cluster = {"worker": [f"127.0.0.1:{worker.free_port()}"]}
-    place = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
-    with subprocess.Popen(
-        [sys.executable, "-m", child.__name__],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TF_CONFIG": place},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        try:
-            assert process.stdin
-            process.stdin.write(pydantic.TypeAdapter(Job).dump_json(JOB) + b"\n")
-            process.stdin.flush()
+    place = worker.Place([f"127.0.0.1:{worker.free_port()}"], index=0)
+    with worker.training_child(JOB, place) as process:
+        assert process.stdout
+        with process.stdout:
             yield process
-        finally:
-            process.kill()
 
 
 @pytest.mark.slow
 def test_a_child_tells_that_it_joined_and_failed_and_waits_to_be_killed(
-    process: subprocess.Popen[bytes],
+    process: subprocess.Popen[str],
 ) -> None:
     assert process.stdout
     joined = json.loads(process.stdout.readline())
-    assert joined == {"log": "Joined the cluster, of 1 replicas.", "level": logging.INFO}
+    assert joined == {"log": "Joined a cluster of 1 replicas.", "level": logging.INFO}
     told = json.loads(process.stdout.readline())
     assert told == {"error": mock.ANY, "victim": False}
     assert told["error"]
@@ -51,8 +38,8 @@ def test_a_child_tells_that_it_joined_and_failed_and_waits_to_be_killed(
         process.wait(1)
 
 
-def test_a_child_ends_with_its_parent(process: subprocess.Popen[bytes]) -> None:
+def test_a_child_ends_with_its_parent(process: subprocess.Popen[str]) -> None:
     assert process.stdin and process.stdout
     process.stdin.close()
     assert process.wait(30) == 1
-    assert process.stdout.read() == b""
+    assert process.stdout.read() == ""
