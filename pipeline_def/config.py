@@ -47,7 +47,7 @@ AbsolutePath = Annotated[str, Field(min_length=1), pydantic.AfterValidator(_make
 
 
 class ConfigError(ValueError):
-    """Is raised for a configuration that cannot be used; the message has a line for each fault."""
+    """Tells why a configuration cannot be used; the message has a line for each fault."""
 
 
 class _Section(pydantic.BaseModel):

@@ -212,7 +212,7 @@ def _schema_gen(dataset: Dataset, statistics: tfx.types.BaseChannel) -> BaseNode
     if dataset.schema_file is None:
         return tfx.components.SchemaGen(statistics=statistics)
     schema_gen = tfx.components.ImportSchemaGen(schema_file=dataset.schema_file)
-    # TFX's cache sees only the path, so without a digest an edited schema would not be imported.
+    # TFX's cache sees only the path: without a digest an edited schema would not be imported anew.
     digest = hashlib.sha256(pathlib.Path(dataset.schema_file).read_bytes()).hexdigest()
     schema_gen.exec_properties["schema_digest"] = digest
     return schema_gen

@@ -99,7 +99,7 @@ def training_child(job: Job, place: Place) -> Iterator[subprocess.Popen[str]]:
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C ends the parent, and this the child.
+        start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the child.
     )
     assert process.stdin
     try:

@@ -13,7 +13,7 @@ from components.projector_directory.runs import is_copy
 
 
 class Driver(BaseDriver):
-    """Lists the model's published copies that were deleted or damaged since.
+    """Lists the model's published copies that were deleted or cut short since.
 
     The list is an execution property, so it is part of the cache key: once a further copy is lost,
     the export is not served from the cache but runs, and is published again.
