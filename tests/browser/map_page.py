@@ -52,6 +52,11 @@ _READ = """(rows) => rows.map(([row, label]) => {
   };
 })"""
 
+# Not Frame.wait_for_function: it polls by `eval`, which the page's security policy forbids.
+_DRAWN = """() => new Promise((done) => new PerformanceObserver((marks) => {
+  if (marks.getEntriesByName("drawn").length) done();
+}).observe({ type: "mark", buffered: true }))"""
+
 # The map places its labels anew only after a pause in the movement; 250 ms covers that pause.
 _SETTLE = """() => new Promise((done) =>
   setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 250))"""
@@ -104,7 +109,7 @@ class MapPage:
                 f'<iframe sandbox="allow-scripts" style="{size}" srcdoc="{source}"></iframe>'
             )
             self.frame = self.page.frames[1]
-        self.frame.wait_for_function("performance.getEntriesByName('drawn').length")
+        self.frame.evaluate(_DRAWN)
         self.settle()
 
     def places(self) -> dict[str, tuple[float, float]]:
