@@ -80,7 +80,7 @@ tensorboard: $(environment) ## Open the newest projection.
 image: ## Build the image of the steps on Kubeflow, IMAGE, from BASE_IMAGE.
 	@scripts/with_docker.sh scripts/build_image.sh $(IMAGE) $(BASE_IMAGE)
 
-kubeflow-local: image ## Run the pipeline as compiled for Kubeflow, in containers of this machine.
+kubeflow-local: $(environment) image ## Run what is compiled for Kubeflow, in containers here.
 	@scripts/with_docker.sh scripts/kubeflow_local.sh $(IMAGE) $(quietly)
 
 clean: ## Remove the environment and all outputs.

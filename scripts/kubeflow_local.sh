@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the compiled pipeline with kfp.local, from within the image: scripts/kubeflow_local.sh IMAGE
-# PIPELINE_CONFIG, a path in the image, and PIPELINE__... configure the pipeline.
+# Compiles the configured pipeline, and runs it with kfp.local from within the image:
+# scripts/kubeflow_local.sh IMAGE
 set -eu
 image=$1
 store=$PWD/output/kubeflow-local
@@ -14,12 +14,11 @@ mkdir -p "$store"
 user=$(id -u)
 [ "$user" != 0 ] || { user=1000; chown "$user:0" "$store"; }
 
-variables=$(env | sed -n 's/^\(PIPELINE_[A-Za-z0-9_]*\)=.*/--env \1/p')
-# shellcheck disable=SC2086 # The variables are words.
+export PIPELINE__KUBEFLOW__IMAGE="$image" PIPELINE__KUBEFLOW__PUSH_DESTINATION="$store/serving"
+export PIPELINE__KUBEFLOW__VOLUMES="[{claim: store, mount_path: '$store'}]"
+python -m pipeline_def.kubeflow compile --output "$store/pipeline.yaml"
+
 exec docker run --rm --network host \
     --user "$user:0" --group-add "$(stat -c %g "$socket")" \
     --volume "$socket:/var/run/docker.sock" --volume "$store:$store" \
-    $variables --env PIPELINE__KUBEFLOW__IMAGE="$image" \
-    --env PIPELINE__KUBEFLOW__PUSH_DESTINATION="$store/serving" \
-    --env PIPELINE__KUBEFLOW__VOLUMES="[{claim: store, mount_path: '$store'}]" \
-    "$image" python -m pipeline_def.kubeflow.local "$store"
+    "$image" python -m pipeline_def.kubeflow.local "$store/pipeline.yaml" "$store"

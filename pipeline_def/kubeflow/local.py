@@ -1,8 +1,9 @@
-"""Runs the compiled pipeline on this machine, each step in a container of its own.
+"""Runs a compiled pipeline on this machine, each step in a container of its own.
 
-``python -m pipeline_def.kubeflow.local STORE`` compiles the configured pipeline and runs it with
-kfp.local. STORE is the artifact store: a directory that the Docker daemon sees under the same path
-and that the caller may write. ``make kubeflow-local`` calls this in the image.
+``python -m pipeline_def.kubeflow.local PIPELINE STORE`` runs the YAML file PIPELINE with kfp.local.
+STORE is the artifact store: a directory that the Docker daemon sees under the same path and that
+the caller may write. ``make kubeflow-local`` calls this in the image, because kfp 2.5, which goes
+with TFX 1.16, runs no pipelines.
 """
 
 import functools
@@ -22,13 +23,11 @@ from kfp import components, local
 from kfp.local import docker_task_handler
 
 from pipeline_def import console
-from pipeline_def.config import ConfigError, load
-from pipeline_def.kubeflow.compiler import compile_pipeline
 
 _LINES_OF_A_FAILURE = 30
 
 
-def _run(spec: str, store: pathlib.Path, terminal: TextIO) -> pathlib.Path:
+def _run(compiled: pathlib.Path, store: pathlib.Path, terminal: TextIO) -> pathlib.Path:
     """Runs the steps of a compiled pipeline, and returns the run's directory in the store.
 
     Prints a line to the terminal as each step starts and ends, and the steps' own output to stdout.
@@ -36,8 +35,10 @@ def _run(spec: str, store: pathlib.Path, terminal: TextIO) -> pathlib.Path:
     docker_task_handler.run_docker_container = functools.partial(_run_container, terminal)
     # As the caller, and with the machine's network: a dataset may have to be downloaded.
     user = f"{os.getuid()}:{os.getgid()}"
-    local.init(local.DockerRunner(network_mode="host", user=user), pipeline_root=str(store))
-    pipeline = components.load_component_from_text(spec)
+    runner = local.DockerRunner(network_mode="host", user=user)
+    # Without a workspace: else the daemon makes one in /tmp, where it stays.
+    local.init(runner, pipeline_root=str(store), workspace_root="")
+    pipeline = components.load_component_from_file(str(compiled))
     runs = f"{pipeline.name}-*"
     before = set(store.glob(runs))
     pipeline()
@@ -79,24 +80,21 @@ def _step(command: list[str]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Runs the configured pipeline; what libraries and steps print goes into `STORE/steps.log`.
+    """Runs a compiled pipeline; what libraries and steps print goes into `STORE/steps.log`.
 
     Args:
-        arguments: The directory STORE.
+        arguments: The file PIPELINE and the directory STORE.
 
     Raises:
-        SystemExit: The arguments or the configuration cannot be used, or a step failed.
+        SystemExit: There are not two arguments, or a step failed.
     """
-    if len(arguments) != 1:
-        sys.exit("Usage: python -m pipeline_def.kubeflow.local STORE")
-    store = pathlib.Path(arguments[0]).absolute()
+    if len(arguments) != 2:
+        sys.exit("Usage: python -m pipeline_def.kubeflow.local PIPELINE STORE")
+    compiled, store = (pathlib.Path(argument).absolute() for argument in arguments)
     log = store / "steps.log"
     try:
-        spec = compile_pipeline(load())
         with console.quiet(log) as terminal:
-            outputs = _run(spec, store, terminal) / "ProjectorExporter"
-    except ConfigError as error:
-        sys.exit(str(error))
+            outputs = _run(compiled, store, terminal) / "ProjectorExporter"
     except RuntimeError:  # kfp raises it for a failed step, whose last lines have been printed.
         sys.exit(f"All output of the steps: {log}")
     print(f"\nProjection:  {outputs / 'projection'}")

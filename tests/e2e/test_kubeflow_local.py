@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 
 import numpy as np
 import pytest
@@ -42,8 +43,11 @@ def run(**variables: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_ends_in_a_projection_of_the_model() -> None:
     """TensorBoard serves every row of the model, and the map has as many words."""
+    temporary = pathlib.Path(tempfile.gettempdir())
+    before = set(temporary.glob("kfp-*"))
     ran = run()
     assert ran.returncode == 0, ran.stdout
+    assert set(temporary.glob("kfp-*")) == before
     projection, page = (
         pathlib.Path(re.findall(f"^{name}: +(.*)$", ran.stdout, re.MULTILINE)[0])
         for name in ("Projection", "Look at it")

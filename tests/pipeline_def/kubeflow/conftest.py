@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import yaml
 
 from pipeline_def.config import PipelineConfig, load
 from pipeline_def.kubeflow.compiler import compile_pipeline
@@ -37,6 +39,12 @@ kubeflow:
 """
 
 Configured = Callable[..., PipelineConfig]
+
+
+def tasks(compiled: str) -> dict[str, Any]:
+    """Returns the tasks of a compiled pipeline by name."""
+    found: dict[str, Any] = next(yaml.safe_load_all(compiled))["root"]["dag"]["tasks"]
+    return found
 
 
 @pytest.fixture
