@@ -105,6 +105,12 @@ def _wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def _wait_for_answers() -> None:
+    """Waits until no worker answers a connection, so that the test sees all that they print."""
+    threads = threading.enumerate
+    _wait_until(lambda: not any("process_request" in thread.name for thread in threads()))
+
+
 def _children(directory: pathlib.Path) -> list[int]:
     """Returns the process ids of the children that have started."""
     return [int(text) for path in directory.glob("*.pid") if (text := path.read_text())]
@@ -341,6 +347,7 @@ def test_what_is_no_job_is_not_done_and_the_worker_stays(
     assert not list(tmp_path.iterdir())
     with socket.create_connection((host, int(port))):  # A connection that sends no request.
         assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
+    _wait_for_answers()
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -350,6 +357,7 @@ def test_the_lifeline_is_kept_alive(address: str, tmp_path: pathlib.Path) -> Non
     assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
     assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
     connection.close()
+    _wait_for_answers()
 
 
 @pytest.mark.parametrize("argument", ["", "7077", "host2:", "host2:x"])
