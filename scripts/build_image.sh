@@ -4,14 +4,14 @@
 set -eu
 name=$1
 base=$2
-root=output/debian
+debian=output/debian-13.tar
 
 if ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull --quiet "$base"; then
     echo "Cannot pull $base: starting from debian-root:13, made here"
     base=debian-root:13
     if ! docker image inspect "$base" >/dev/null 2>&1; then
-        scripts/debian_root.sh "$root"
-        tar --create --directory "$root" --exclude './var/cache/apt/*' . | docker import - "$base"
+        scripts/debian_tar.sh "$debian"
+        docker import "$debian" "$base"
     fi
 fi
 # The build needs the machine's network to reach the package registry.

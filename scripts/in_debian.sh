@@ -12,7 +12,13 @@ cd "$(dirname "$0")/.."
 mkdir -p "$(dirname "$root")"
 exec 9>"$root.lock"
 flock -n 9 || { echo "Another command runs in $root; waiting for it." >&2; flock 9; }
-scripts/debian_root.sh "$root"
+if [ ! -e "$root" ]; then
+    scripts/debian_tar.sh output/debian-13.tar
+    rm -rf "$root.unfinished"
+    mkdir "$root.unfinished"
+    tar --extract --file output/debian-13.tar --directory "$root.unfinished"
+    mv "$root.unfinished" "$root"
+fi
 project=$root/project
 mkdir -p "$project"
 find "$project" -mindepth 1 -maxdepth 1 \

@@ -64,7 +64,7 @@ def Use(epochs: Parameter[int]) -> OutputDict(used=int):  # type: ignore[valid-t
 def test_somebody_elses_components() -> None:
     """Compiles names that Argo refuses, a parameter from another task's output, and a driver."""
     choose = Choose(least=4).with_id("my.Choose")
-    use = Use(epochs=choose.outputs["epochs"].future()[0].value).with_id("my.Use")
+    use = Use(epochs=choose.outputs["epochs"].future()[0].value).with_id("_my.Use")
     use.driver_class = type("Driver", (base_driver.BaseDriver,), {})
     pipeline = tfx.dsl.Pipeline("others", "", components=[choose, use], enable_cache=True)
     compiled = compiled_by_tfx(pipeline, use_pipeline_spec_2_1=True)
@@ -81,6 +81,7 @@ def test_somebody_elses_components() -> None:
         name for name, task in spec.root.dag.tasks.items() if task.caching_options.enable_cache
     ]
     assert cached == ["my-Choose"]
+    assert set(spec.root.dag.tasks) == {"my-Choose", "my-Use"}
     assert all(task.task_info.name == name for name, task in spec.root.dag.tasks.items())
 
 
