@@ -124,6 +124,7 @@ def dataset_step(tmp_path: pathlib.Path, split: str) -> dict[str, Any]:
             },
             "outputFile": str(tmp_path / "step" / "output_metadata.json"),
         },
+        "ofANewerDriver": {},
     }
     entrypoint.main(
         [
