@@ -29,6 +29,7 @@ def settings(text: str) -> Kubeflow:
         ("defaults: {memory: 1GB}", "defaults.memory", "expected a size such as"),
         ("defaults: {memory: 1 G}", "defaults.memory", "expected a size such as"),
         ("defaults: {memory: 0Gi}", "defaults.memory", "expected a size such as"),
+        ("defaults: {memory: 1٣Gi}", "defaults.memory", "expected a size such as"),
         ("defaults: {memory: -1Gi}", "defaults.memory", "expected a size such as"),
         ("defaults: {shared_memory: 1K}", "defaults.shared_memory", "expected a size such as"),
         ("defaults: {cpu: 0}", "defaults.cpu", "greater than 0"),
