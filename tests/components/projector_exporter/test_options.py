@@ -1,3 +1,4 @@
+import pathlib
 from typing import Any
 
 import pydantic
@@ -32,6 +33,14 @@ def test_options_are_refused_by_name(options: dict[str, Any], field: str) -> Non
 def test_the_smallest_values_are_taken() -> None:
     options = ExportOptions(layouts=(), layout_rows=2, max_rows=2)
     assert (options.layouts, options.layout_rows, options.max_rows) == ((), 2, 2)
+
+
+def test_word_pairs_are_given_as_they_are_or_by_the_name_of_a_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("film\tmovie\t9.5\n")
+    pairs = (("film", "movie", 9.5),)
+    assert ExportOptions(similarity_pairs=str(path)).similarity_pairs == pairs  # type: ignore[arg-type]
+    assert ExportOptions(similarity_pairs=pairs).similarity_pairs == pairs
 
 
 def test_no_more_rows_than_tensorboard_shows() -> None:
