@@ -80,7 +80,7 @@ def test_features_that_differ_tell_nothing() -> None:
 def test_features_that_agree_are_one() -> None:
     def preprocess(inputs: Features) -> Features:
         ids = ids_of(words_of(inputs))
-        return {"ids": ids, "again": ids.to_tensor(), "vectors": tf.cast(ids, tf.float32)}
+        return {"ids": ids, "again": ids.to_tensor(), "vectors": tf.cast(ids + 1, tf.float32)}
 
     assert find(preprocess) == Lookup(first_id=0, ids=7)
 
@@ -105,6 +105,11 @@ def test_one_word_tells_nothing() -> None:
     eager = Eager(lambda inputs: {"ids": ids_of(words_of(inputs))})
     assert find_lookup(eager, [b"film", b"007", b"("]) is None
     assert find_lookup(eager, []) is None
+
+
+def test_a_token_that_is_no_text_is_passed_over() -> None:
+    eager = Eager(lambda inputs: {"ids": ids_of(words_of(inputs))})
+    assert find_lookup(eager, [*models.WORDS, b"caf\xe9"]) == Lookup(first_id=0, ids=7)
 
 
 def test_a_graph_without_a_schema_of_its_input_tells_nothing(
