@@ -274,3 +274,16 @@ def test_all_but_the_largest_categories_look_alike() -> None:
     swapped = [{"k": "l", "l": "k"}.get(letter, letter) for letter in letters]
     assert draw(values=letters) == draw(values=swapped)
     assert draw(values=letters) != draw(values=letters[::-1])
+
+
+def test_a_long_name_of_a_category_is_cut() -> None:
+    def named(name: str) -> bytes:
+        return draw(values=[name if row % 2 else "other" for row in range(300)])
+
+    assert named("a" * 15 + "bc") == named("a" * 15 + "cb")
+    assert named("a" * 15 + "b") != named("a" * 15 + "c")
+
+
+def test_a_point_with_a_blank_label_is_not_named() -> None:
+    blank = [" "] * 300
+    assert draw(labels=blank, named=3) == draw(labels=blank, named=0)
