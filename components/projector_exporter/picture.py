@@ -18,7 +18,7 @@ from matplotlib.transforms import Bbox
 from components.projector_directory.metadata import escape
 from components.projector_exporter import colors
 from components.projector_exporter.colors import CATEGORIES, diverging_limit
-from components.projector_exporter.names import can_be_read, naming_order, region_name
+from components.projector_exporter.names import naming_order, region_name
 from components.projector_exporter.points import Points
 from components.vectors.layouts import Layout
 
@@ -201,7 +201,7 @@ class _Labels:
         is_shown = self._glyphs >= {ord(letter) for letter in label}
         if not is_shown and label not in self.unwritten:
             self.unwritten.append(label)
-        return is_shown and can_be_read(label)
+        return is_shown
 
     def is_free(self, box: Bbox) -> bool:
         """Tells whether nothing is written in a box."""

@@ -282,8 +282,3 @@ def test_a_long_name_of_a_category_is_cut() -> None:
 
     assert named("a" * 15 + "bc") == named("a" * 15 + "cb")
     assert named("a" * 15 + "b") != named("a" * 15 + "c")
-
-
-def test_a_point_with_a_blank_label_is_not_named() -> None:
-    blank = [" "] * 300
-    assert draw(labels=blank, named=3) == draw(labels=blank, named=0)
