@@ -1,5 +1,6 @@
 import os
 import pathlib
+from collections.abc import Iterator
 
 import pytest
 import tensorflow as tf
@@ -101,3 +102,43 @@ def test_the_graph_is_copied_last(
     monkeypatch.setattr(tf.io.gfile, "copy", noted)
     push(str(saved_model), str(tmp_path / "serving"), "17")
     assert copied[-1] == "saved_model.pb"
+
+
+@pytest.fixture
+def uri() -> Iterator[str]:
+    """Yields the URI of a file system in memory, which stands for an object store."""
+    yield "ram://serving"
+    tf.io.gfile.rmtree("ram://serving")
+
+
+def test_at_a_uri_a_model_is_copied_to_its_final_place(
+    saved_model: pathlib.Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    copy = tf.io.gfile.copy
+
+    def noted(source: str, target: str) -> None:
+        copied.append(target)
+        copy(source, target)
+
+    monkeypatch.setattr(tf.io.gfile, "copy", noted)
+    push(str(saved_model), uri, "17")
+    assert {os.path.relpath(path, f"{uri}/17") for path in copied} == set(content(saved_model))
+    assert version_of(str(saved_model), uri) == "17"
+
+
+def test_a_push_to_a_uri_that_fails_leaves_nothing(
+    saved_model: pathlib.Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(str(saved_model), uri, "17")
+    copy = tf.io.gfile.copy
+
+    def lost_connection(source: str, target: str) -> None:
+        if source.endswith("saved_model.pb"):
+            raise tf.errors.UnavailableError(None, None, "connection lost")
+        copy(source, target)
+
+    monkeypatch.setattr(tf.io.gfile, "copy", lost_connection)
+    with pytest.raises(OSError, match=f"pushed to {uri}: connection lost"):
+        push(str(saved_model), uri, "18")
+    assert tf.io.gfile.listdir(uri) == ["17"]
