@@ -1,12 +1,10 @@
 """Runs a chief and its workers in one process; their children do not import TensorFlow."""
 
 import contextlib
-import importlib.metadata
 import json
 import logging
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
@@ -321,10 +319,6 @@ def test_another_version_is_refused_by_name(
         cluster._engage(address, request, time.monotonic())
 
 
-def test_the_identity_has_the_versions_that_are_installed() -> None:
-    assert worker.identity()["tensorflow"] == importlib.metadata.version("tensorflow")
-
-
 def test_a_directory_that_the_worker_does_not_see_is_named(
     address: str, tmp_path: pathlib.Path
 ) -> None:
@@ -349,41 +343,3 @@ def test_what_is_no_job_is_not_done_and_the_worker_stays(
         assert train_on_hosts(_job(tmp_path, [address], "train", "join"))
     _wait_for_answers()
     assert "Traceback" not in capfd.readouterr().err
-
-
-def test_the_lifeline_is_kept_alive(address: str, tmp_path: pathlib.Path) -> None:
-    connection = _request(address, _job(tmp_path, [address], "train", "join"))
-    assert connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-    assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
-    assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
-    connection.close()
-    _wait_for_answers()
-
-
-@pytest.mark.parametrize("argument", ["", "7077", "host2:", "host2:x"])
-def test_the_worker_asks_for_an_address(argument: str) -> None:
-    with pytest.raises(SystemExit, match="Usage"):
-        worker.main([argument])
-
-
-@pytest.mark.parametrize("argument", ["127.0.0.1:70000", "192.0.2.1:7077", "[::1]:7077"])
-def test_an_address_that_the_worker_cannot_have_is_told(argument: str) -> None:
-    with pytest.raises(SystemExit, match=f"Cannot listen on {re.escape(argument)}: "):
-        worker.main([argument])
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_worker_tells_where_it_is_and_ends_without_a_traceback(number: signal.Signals) -> None:
-    address = f"localhost:{worker.free_port()}"
-    command = [sys.executable, "-m", worker.__name__, address]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        found = address.replace("localhost", "127.0.0.1")
-        assert process.stdout.readline() == (
-            f"Waiting for a chief on {found}, which only this host reaches\n"
-        )
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (0, "")

@@ -40,8 +40,7 @@ def test_the_projection_has_a_page(plain: str) -> None:
     spec = next(yaml.safe_load_all(plain))
     outputs = spec["components"]["comp-ProjectorExporter"]["outputDefinitions"]["artifacts"]
     assert outputs["visualization"]["artifactType"]["schemaTitle"] == "system.HTML"
-    projection = yaml.safe_load(outputs["projection"]["artifactType"]["instanceSchema"])
-    assert projection["properties"]["rows"] == {"type": "integer"}
+    assert "EmbeddingProjection" in outputs["projection"]["artifactType"]["instanceSchema"]
 
 
 def compiled_by_tfx(pipeline: tfx.dsl.Pipeline, **config: Any) -> dict[str, Any]:
