@@ -1,11 +1,14 @@
 """Small sets of reviews, transformed by the project's preprocessing."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from . import harness
+from components.embedding_trainer import worker
+
+from . import acting_child, acting_hosts, harness
 
 NEUTRAL = ["the", "a", "film", "plot", "actor", "scene", "it", "was", "we", "saw"]
 TELLING = (["bad", "awful", "poor"], ["good", "great", "nice"], ["mixed", "fair", "average"])
@@ -19,6 +22,19 @@ def _write(directory: str, classes: int, count: int = 300, **custom_config: Any)
         for index, label in enumerate(labels)
     ]
     return harness.write_transformed(directory, texts, labels, **custom_config)
+
+
+@pytest.fixture
+def acting_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the children of a training act instead of train."""
+    monkeypatch.setattr(worker, "child", acting_child)
+
+
+@pytest.fixture
+def address(acting_children: None) -> Iterator[str]:
+    """Starts a worker, with acting children, and yields its address."""
+    with acting_hosts.serve() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
