@@ -42,13 +42,27 @@ def test_a_csv_file_is_split_and_its_columns_are_found(
     assert dataset.files == {"data": str(directory / "My Reviews.csv")}
     assert (dataset.train, dataset.eval) == ("data[:90%]", "data[90%:]")
     assert (dataset.text_feature, dataset.label_feature) == ("says", "verdict")
-    printed = capsys.readouterr().out
-    assert "30" in printed
-    assert "good 67%, bad 33%" in printed
-    assert "PIPELINE_CONFIG=my-reviews.yaml make run" in printed
+    assert capsys.readouterr().out.splitlines() == [
+        "Rows:    30",
+        "Text:    says",
+        "Label:   verdict: good 67%, bad 33%",
+        "Splits:  train on data[:90%], evaluate on data[90%:]",
+        "Wrote my-reviews.yaml. Look through it, then call: "
+        "PIPELINE_CONFIG=my-reviews.yaml make run",
+    ]
     content = pathlib.Path("my-reviews.yaml").read_text()
     assert "0.667" in content
     assert "min_accuracy: 0.75" in content
+
+
+def test_guesses_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(f"a review, number {number}", "abcdefg"[number % 7]) for number in range(70)]
+    pathlib.Path("日本.csv").write_text(csv_of("says;verdict", rows, ";", "'"))
+    assert configured("日本.csv").label_feature == "says"
+    _, _, label, read_as, _, wrote = capsys.readouterr().out.splitlines()
+    assert label == "Label:   says: a 14%, b 14%, c 14%, d 14%, e 14% and 2 more"
+    assert read_as == """Read as: delimiter ';', quote_char "'\""""
+    assert wrote.startswith("Wrote reviews.yaml.")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +154,12 @@ def test_a_file_sorted_by_a_label_and_a_column_that_never_varies() -> None:
     rows = [f"web,{label},text of {number}" for label in "01" for number in range(100_000)]
     pathlib.Path("a.csv").write_text("\n".join(["source,label,review", *rows, ""]))
     assert configured("a.csv").label_feature == "label"
+
+
+def test_a_column_that_never_varies_is_no_label() -> None:
+    rows = [f"web,{'pro' if number % 2 else 'con'},text of {number}" for number in range(20)]
+    pathlib.Path("a.csv").write_text("\n".join(["source,verdict,review", *rows, ""]))
+    assert configured("a.csv").label_feature == "verdict"
 
 
 def test_nothing_is_overwritten() -> None:

@@ -23,7 +23,15 @@ from components.embedding_trainer.cluster import train_on_hosts
 from components.embedding_trainer.job import Job
 from components.embedding_trainer.messages import Connection
 
-from .acting_hosts import children_of, engage, job_for, require_no_children, serve, wait_until
+from .acting_hosts import (
+    children_of,
+    engage,
+    job_for,
+    require_no_children,
+    serve,
+    wait_for_answers,
+    wait_until,
+)
 
 pytestmark = [
     pytest.mark.slow,
