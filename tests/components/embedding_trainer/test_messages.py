@@ -70,6 +70,7 @@ def test_a_lost_connection_is_the_last_message(pair: Pair) -> None:
     ("end", "how", "is_victim"),
     [
         ("exit 3", "with the exit code 3", False),
+        ("exit 0", "with the exit code 0", False),
         ("kill -KILL $$", "by SIGKILL", False),
         ("kill -ABRT $$", "by SIGABRT", True),
     ],

@@ -276,6 +276,13 @@ def test_all_but_the_largest_categories_look_alike() -> None:
     assert draw(values=letters) != draw(values=letters[::-1])
 
 
+def test_no_point_is_under_the_legend() -> None:
+    picture = pixels(draw(values=["a", "b"] * 150))
+    height, width, _ = picture.shape
+    assert (picture[-height // 8 :, width // 2 :] == 255).all()  # The legend is on the left.
+    assert (picture[-height // 8 :, : width // 2] < 255).any()
+
+
 def test_a_long_name_of_a_category_is_cut() -> None:
     def named(name: str) -> bytes:
         return draw(values=[name if row % 2 else "other" for row in range(300)])
