@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_fn_api_pb2, beam_provision_api_pb2
 from apache_beam.runners.portability import local_job_service
 
 from pipeline_def import beam_worker, workers
@@ -45,6 +46,19 @@ def test_a_worker_that_dies_ends_its_job(
     with pytest.raises(Exception, match="CANCELLED"), beam.Pipeline(options=options) as pipeline:
         _ = pipeline | beam.Create([3]) | beam.Map(os._exit)
     assert "ended with exit code 3" in capfd.readouterr().err
+
+
+def test_a_worker_is_told_the_endpoints_of_its_job_or_else_those_of_the_request() -> None:
+    request = beam_fn_api_pb2.StartWorkerRequest(
+        worker_id="worker-1",
+        logging_endpoint={"url": "asked:1"},
+        control_endpoint={"url": "asked:2"},
+    )
+    info = beam_provision_api_pb2.ProvisionInfo(control_endpoint={"url": "given:2"})
+    environment = beam_worker._worker_environment(request, info)
+    assert environment["WORKER_ID"] == "worker-1"
+    assert environment["LOGGING_API_SERVICE_DESCRIPTOR"].strip() == 'url: "asked:1"'
+    assert environment["CONTROL_API_SERVICE_DESCRIPTOR"].strip() == 'url: "given:2"'
 
 
 @pytest.mark.parametrize("arguments", [["50000", "50001"], ["host:50000"], [""]])
