@@ -15,6 +15,7 @@ evaluation: {min_accuracy: 0.5}
 """
 IMAGE = "kubeflow: {image: registry.example.com/projector:1.0.0}"
 EVERYTHING = """
+beam: {direct_num_workers: 3}
 kubeflow:
   image: registry.example.com:5000/embedding-projector:1.0.0
   pipeline_root: minio://mlpipeline/v2/artifacts

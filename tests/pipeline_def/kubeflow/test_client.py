@@ -68,6 +68,7 @@ def test_each_user_has_a_namespace() -> None:
         start(client)
         start(client)
         assert list(server.versions) == [("anna", "reviews")]
+        assert client.recurring() == []
         with pytest.raises(ValueError, match=r"^--namespace: is required"):
             Client(server.host)
 

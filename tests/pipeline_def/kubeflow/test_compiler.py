@@ -87,6 +87,7 @@ def test_the_configuration_reaches_the_steps(everything: str) -> None:
     assert constant(everything, "Dataset", "data_dir") == "/data/tfds"
     assert constant(everything, "ProjectorExporter", "publish_dir") == "/data/published"
     assert "gs://models/serving" in constant(everything, "Pusher", "push_destination")
+    assert "--direct_num_workers=3" in container(everything, "Transform")["args"]
     importer = spec["deploymentSpec"]["executors"]["exec-BaselineModel"]["importer"]
     assert importer["artifactUri"] == {"constant": "s3://models/blessed"}
     assert tasks(everything)["Evaluator"]["inputs"]["artifacts"]["baseline_model"] == {

@@ -74,6 +74,12 @@ def test_submit(
     assert f"Run details: {server.host}/#/runs/details/{run_id}\n" in capsys.readouterr().out
 
 
+def test_the_namespace_reaches_kubeflow() -> None:
+    with KubeflowPipelines(multi_user=True) as server:
+        assert main(["submit", "--host", server.host, "--namespace", "anna"]) == 0
+        assert list(server.versions) == [("anna", "sample")]
+
+
 def test_the_configured_pipeline_root_is_sent_with_the_run(
     server: KubeflowPipelines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
