@@ -1,9 +1,13 @@
 import pathlib
 
+import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from components.embedding_trainer.worker import free_port
 from pipeline_def import run
-from pipeline_def.config import PipelineConfig
+from pipeline_def.config import Beam, PipelineConfig
 
 
 @pytest.fixture
@@ -57,3 +61,26 @@ def test_artifacts_of_another_store_are_refused_before_anything_runs(
     made = {path.relative_to(config.root).parts[0] for path in config.root.iterdir()}
     assert made == {".lock", "artifacts", "logs", "metadata.sqlite"}
     assert [path for path in (config.root / "artifacts").rglob("*") if path.is_file()] == [old]
+
+
+def refusal_without_workers(config: PipelineConfig) -> str:
+    """Runs a pipeline on a remote runner that does not answer; returns what the run ends with."""
+    remote = Beam(runner="portable", pipeline_args=[f"--job_endpoint=localhost:{free_port()}"])
+    with pytest.raises(SystemExit) as ended:
+        run.main(config.model_copy(update={"beam": remote}), "local")
+    return str(ended.value.code)
+
+
+def test_a_remote_runner_that_does_not_answer_ends_the_run_before_its_first_step(
+    config: PipelineConfig,
+) -> None:
+    assert "nothing answers at --job_endpoint" in refusal_without_workers(config)
+    assert not (config.root / "artifacts").exists()
+
+
+def test_a_run_makes_the_runner_of_the_python_package_the_default(
+    config: PipelineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StandardOptions, "DEFAULT_RUNNER", "PrismRunner")
+    refusal_without_workers(config)
+    assert isinstance(beam.Pipeline().runner, FnApiRunner)
