@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import PostgreSQLDatabaseConfig
 from tfx.orchestration import metadata
 
 from components.embedding_trainer.worker import free_port
@@ -162,6 +163,20 @@ def test_a_database_that_is_down_is_called_that(
     assert f"The {kind} database 'lineage' for ML Metadata at 127.0.0.1:{port}" in refused
     assert "there is no server (Connection refused)" in refused
     assert "secret" not in refused
+
+
+def test_each_setting_of_a_postgresql_database_has_its_place(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINEAGE_PASSWORD", r"it's a \ secret")
+    config = configured(tmp_path, kind="postgresql", port=5433)
+    assert metadata_store.connection_config(config).postgresql == PostgreSQLDatabaseConfig(
+        host="127.0.0.1",
+        port="5433",
+        dbname="lineage",
+        user="tfx",
+        password=r"'it\'s a \\ secret'",
+    )
 
 
 def test_a_missing_password_is_named(tmp_path: pathlib.Path) -> None:

@@ -6,6 +6,7 @@ import pathlib
 from typing import Any
 
 import pytest
+import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
@@ -137,6 +138,14 @@ def test_the_bounds_reach_evaluator(pipeline: tfx.dsl.Pipeline) -> None:
 def test_only_training_examples_are_analyzed_and_transformed(pipeline: tfx.dsl.Pipeline) -> None:
     splits = json.loads(properties(pipeline, "Transform")["splits_config"])
     assert splits == {"analyze": ["train"], "transform": ["train"]}
+
+
+def test_statistics_need_little_memory_and_are_made_only_of_the_examples(
+    pipeline: tfx.dsl.Pipeline,
+) -> None:
+    given = properties(pipeline, "StatisticsGen")["stats_options_json"]
+    assert tfdv.StatsOptions.from_json(given).use_sketch_based_topk_uniques
+    assert properties(pipeline, "Transform")["disable_statistics"] == 1
 
 
 def test_edited_code_is_not_served_from_the_cache(pipeline: tfx.dsl.Pipeline) -> None:
