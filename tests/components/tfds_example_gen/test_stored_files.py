@@ -62,6 +62,16 @@ def test_rows_are_examples_with_sorted_class_names_in_another_order(
     assert labels != sorted(labels)
 
 
+def test_each_split_holds_the_rows_of_its_own_file(tmp_path: pathlib.Path) -> None:
+    texts = {"train": {"one", "two"}, "eval": {"three", "four"}}
+    for split, (first, second) in texts.items():
+        (tmp_path / split).with_suffix(".csv").write_text(f"stars,review\na,{first}\nb,{second}\n")
+    paths = {split: str(tmp_path / f"{split}.csv") for split in texts}
+    name = stored_files.store(TextFiles(paths, Columns("review", "stars")), str(tmp_path / "tfds"))
+    stored = tfds.as_numpy(tfds.load(name, data_dir=tmp_path / "tfds"))
+    assert {split: {row["text"].decode() for row in stored[split]} for split in texts} == texts
+
+
 def test_the_same_content_is_stored_once(csv_file: pathlib.Path, tmp_path: pathlib.Path) -> None:
     def made() -> dict[pathlib.Path, int]:
         return {path: path.stat().st_mtime_ns for path in (tmp_path / "tfds").rglob("*.tfrecord*")}
