@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from absl import logging
+from tensorboard.backend.event_processing import event_accumulator
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 from tfx import v1 as tfx
 from tfx.types import artifact_utils, channel_utils
@@ -183,6 +184,13 @@ def weights(model: Any) -> dict[str, np.ndarray]:
         for key in checkpoint.get_variable_to_shape_map()
         if key.endswith(suffix)
     }
+
+
+def logged(directory: str | os.PathLike[str], tag: str) -> dict[int, float]:
+    """Returns the numbers that TensorBoard's logs in a directory have for a tag, by epoch."""
+    keep_all = {event_accumulator.TENSORS: 0}
+    events = event_accumulator.EventAccumulator(str(directory), keep_all).Reload().Tensors(tag)
+    return {event.step: tf.make_ndarray(event.tensor_proto).item() for event in events}
 
 
 def _main(arguments: str) -> None:

@@ -113,6 +113,20 @@ def test_what_was_trained_is_recorded(three_classes: str, tmp_path: pathlib.Path
     assert weights["hidden_kernel"].shape == (3, 5)
 
 
+def test_the_accuracy_of_the_validation_examples_is_recorded_and_logged(
+    two_classes: str, tmp_path: pathlib.Path
+) -> None:
+    options = {**FAST, "epochs": 1, "initial_embedding": "random"}
+    model = harness.execute(two_classes, str(tmp_path), **options)
+
+    training, validation = (
+        harness.logged(tmp_path / "model_run" / run, "epoch_accuracy")[1]
+        for run in ("train", "validation")
+    )
+    recorded = model.get_float_custom_property("validation_accuracy")
+    assert recorded == pytest.approx(validation) != training
+
+
 def test_texts_are_cut_at_the_longest_sequence_in_training_and_in_serving(
     two_classes: str, tmp_path: pathlib.Path
 ) -> None:

@@ -4,10 +4,10 @@ import logging
 import pathlib
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing import event_accumulator
 
 from components.embedding_trainer.input_pipeline import Examples
 from components.embedding_trainer.model import build_model
@@ -86,6 +86,20 @@ def test_data_and_seed_repeat_a_run_whatever_the_order_of_the_files(
     assert not np.array_equal(first.weights[0], other.weights[0])
 
 
+def test_the_seed_orders_the_examples_of_an_epoch(examples: Examples) -> None:
+    def build() -> keras.Model:
+        keras.utils.set_random_seed(0)  # So that the model is the same for every seed.
+        return build_model(100, 16, 16, 2)
+
+    first, again, other = (
+        train(build, examples, TrainingOptions(epochs=1, seed=seed), tf.distribute.get_strategy())
+        for seed in (3, 3, 4)
+    )
+
+    _assert_equal(first.weights, again.weights)
+    assert not np.array_equal(first.weights[0], other.weights[0])
+
+
 def test_training_stops_with_the_weights_of_the_best_epoch(examples: Examples) -> None:
     options: dict[str, Any] = {"learning_rate": 0.3, "seed": 1, "early_stopping_patience": 2}
 
@@ -126,18 +140,28 @@ def test_without_validation_every_epoch_is_run(two_classes: str) -> None:
     assert outcome.training.examples == 300
 
 
-def test_tensorboard_shows_every_epoch(examples: Examples, tmp_path: pathlib.Path) -> None:
-    outcome = _train(examples, str(tmp_path), epochs=2, early_stopping_patience=0)
+def test_tensorboard_and_the_log_show_every_epoch(
+    examples: Examples, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        # Slow enough that the two accuracies still differ.
+        outcome = _train(
+            examples, str(tmp_path), epochs=2, early_stopping_patience=0, learning_rate=1e-4
+        )
 
-    for run, metrics in (("train", outcome.training), ("validation", outcome.validation)):
-        events = event_accumulator.EventAccumulator(
-            str(tmp_path / run), {event_accumulator.TENSORS: 0}
-        ).Reload()
-        losses, accuracies = (events.Tensors(f"epoch_{name}") for name in ("loss", "accuracy"))
-        assert [event.step for event in losses] == [event.step for event in accuracies] == [1, 2]
+    epochs = [message for message in caplog.messages if message.startswith("Epoch ")]
+    shown = [outcome.training, outcome.validation]
+    assert len({metrics and metrics.accuracy for metrics in shown}) == 2
+    for run, told, metrics in zip(("train", "validation"), ("", "val "), shown, strict=True):
         assert metrics is not None
-        assert tf.make_ndarray(losses[-1].tensor_proto) == pytest.approx(metrics.loss)
-        assert tf.make_ndarray(accuracies[-1].tensor_proto) == pytest.approx(metrics.accuracy)
+        losses, accuracies = (
+            harness.logged(tmp_path / run, f"epoch_{name}") for name in ("loss", "accuracy")
+        )
+        assert list(losses) == list(accuracies) == list(range(1, len(epochs) + 1)) == [1, 2]
+        assert losses[2] == pytest.approx(metrics.loss)
+        assert accuracies[2] == pytest.approx(metrics.accuracy)
+        numbers = f" {told}loss {metrics.loss:.4f}, {told}accuracy {metrics.accuracy:.4f}"
+        assert numbers in epochs[-1]
 
 
 def test_a_diverging_training_is_refused(examples: Examples) -> None:
