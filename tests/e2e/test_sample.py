@@ -21,7 +21,7 @@ import tensorflow_transform as tft
 from components.artifacts import projection_directory
 from components.text.features import FIRST_TOKEN_ID
 from components.text.vocabulary import read_vocabulary
-from pipeline_def import sample_reviews
+from pipeline_def import report, sample_reviews
 from pipeline_def.sample_reviews import sample_reviews_dataset_builder
 from tests.pipelines import PROJECT, RESOLVER, STEPS, Pipeline, Run
 from tests.tensorboard import Projector, TensorBoard
@@ -44,6 +44,8 @@ def test_a_run_prints_what_a_person_wants_to_know(sample: Pipeline, sample_run: 
     projection = sample_run.artifacts["EmbeddingProjection"]
     published = projection.custom_properties["published"].string_value
     version = min((sample.root / "serving").iterdir())
+    assert sample_run.line("Neighbors") == report.stability(projection)
+    assert set(re.findall(r"(\w+) [01]\.", sample_run.line("Balanced"))) == {"neg", "pos"}
     assert sample_run.line("Model") == f"blessed, pushed to {version}"
     assert sample_run.line("Projection") == projection_directory(projection)
     assert sample_run.line("Published") == published
