@@ -52,6 +52,23 @@ _READ = """(rows) => rows.map(([row, label]) => {
   };
 })"""
 
+# Keeps the labels that the map wrote since it last cleared its canvas.
+_KEEP_LABELS = """(() => {
+  const { fillRect, fillText } = CanvasRenderingContext2D.prototype;
+  window.written = [];
+  Object.assign(CanvasRenderingContext2D.prototype, {
+    fillRect(...box) {
+      window.written = [];
+      fillRect.apply(this, box);
+    },
+    fillText(label, x, y) {
+      const middle = x + this.measureText(label).width / 2;
+      window.written.push([label, middle, y, this.font.startsWith("600 ")]);
+      fillText.call(this, label, x, y);
+    },
+  });
+})()"""
+
 # Not Frame.wait_for_function: it polls by `eval`, which the page's security policy forbids.
 _DRAWN = """() => new Promise((done) => new PerformanceObserver((marks) => {
   if (marks.getEntriesByName("drawn").length) done();
@@ -92,6 +109,7 @@ class MapPage:
             directory: Where to write the file.
         """
         self.page = self._context.new_page()
+        self.page.add_init_script(_KEEP_LABELS)
         self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("request", lambda request: self._note(request.url))
@@ -115,6 +133,14 @@ class MapPage:
     def places(self) -> dict[str, tuple[float, float]]:
         """Returns where the pointer finds each word, in pixels: the center of that area."""
         return {word: (x, y) for word, x, y in self.frame.evaluate(_SWEEP)}
+
+    def written(self) -> dict[str, tuple[float, float]]:
+        """Returns the labels on the map and where the middle of each is, in pixels."""
+        return {label: (x, y) for label, x, y, _ in self.frame.evaluate("written")}
+
+    def bold(self) -> set[str]:
+        """Returns the labels on the map that are in bold."""
+        return {label for label, _, _, is_bold in self.frame.evaluate("written") if is_bold}
 
     def read(self, rows: list[tuple[int, str]]) -> list[Any]:
         """Finds points by the search and returns what the panel shows for each.
@@ -140,6 +166,16 @@ class MapPage:
         """Returns the red, green and blue of a pixel, 0 to 255."""
         clip = {"x": round(x), "y": round(y), "width": 1, "height": 1}
         return tuple(self.pixels(clip=clip)[0, 0].tolist())
+
+    def across(self, selector: str) -> list[np.ndarray]:
+        """Returns the pixels from left to right in the middle of each element, [width, 3]."""
+        boxes = [element.bounding_box() for element in self.frame.locator(selector).all()]
+        picture = self.pixels()
+        return [
+            picture[round(box["y"] + box["height"] / 2), round(box["x"]) :][: round(box["width"])]
+            for box in boxes
+            if box
+        ]
 
     def pixels(self, **options: Any) -> np.ndarray:
         """Returns the red, green and blue of all pixels, integers [height, width, 3].

@@ -1,5 +1,6 @@
 """Tries every gesture of the map in Chromium, as a file and in an iframe like Kubeflow's."""
 
+import dataclasses
 import http.server
 import pathlib
 import threading
@@ -26,13 +27,16 @@ ROWS = 60
 RANDOM = np.random.default_rng(5)
 NAMES = [f"word{row}" for row in range(ROWS)]
 MATRIX = RANDOM.normal(size=(ROWS, 6)).astype(np.float32)
-ODDS = np.linspace(0.02, 0.98, ROWS).astype(np.float32)
+ODDS = np.linspace(0.03, 0.98, ROWS).astype(np.float32)
 WORDS = word_points(
     [name.encode() for name in NAMES],
     MATRIX,
     counts=np.arange(ROWS, 0, -1) ** 3,
     probabilities=np.stack([1 - ODDS, ODDS], axis=1),
     class_names=["neg", "pos"],
+)
+WORDS = dataclasses.replace(
+    WORDS, columns={**WORDS.columns, "last letter": [name[-1:].encode() for name in NAMES]}
 )
 # Points on a grid do not overlap, so the pointer finds each one.
 GRID = np.stack(np.divmod(np.arange(ROWS), 10), axis=1).astype(float)
@@ -121,6 +125,17 @@ def test_all_points_of_the_layout_are_there_to_hover(opened: MapPage) -> None:
     scale = np.ptp(found[:, 0]) / np.ptp(positions[:, 0])
     moved = np.stack([positions[:, 0], -positions[:, 1]], axis=1) * scale
     np.testing.assert_allclose(found - found[0], moved - moved[0], atol=4)
+
+
+def test_each_label_is_written_beside_its_own_point(opened: MapPage) -> None:
+    written, places = opened.written(), opened.places()
+    words = written.keys() & places.keys()
+    assert len(words) > 20
+    assert [word for word in words if distance(written[word], places[word]) > 40] == []
+
+
+def test_the_names_of_regions_and_the_probe_words_are_in_bold(opened: MapPage) -> None:
+    assert opened.bold() == {"word0, word1, word2", "word30, word31, word32", "word7"}
 
 
 def test_hovering_shows_the_word_and_its_columns(opened: MapPage) -> None:
@@ -329,6 +344,50 @@ def test_any_column_colors_the_points(opened: MapPage) -> None:
     colors = {name: opened.color(*places[name]) for name in ("word0", "word10", "word49")}
     assert colors["word0"] == colors["word10"] != colors["word49"]
     assert opened.texts("#legend li") == ["neg\n30", "pos\n30"]
+
+
+def test_the_legend_of_numbers_has_their_ends_and_the_colors_of_these(opened: MapPage) -> None:
+    numbers, colors = [], []
+    for name in ("log odds of pos", "count"):
+        opened.frame.locator("#color").select_option(label=name)
+        numbers.append([float(end) for end in opened.texts("#legend .ends span")])
+        colors.append(opened.across("#legend .ramp")[0][[2, -3]].astype(int))
+    (lowest, highest), ends = numbers
+    assert lowest == -highest < 0
+    assert ends == [1, ROWS**3]
+    (left, right), (light, dark) = colors
+    assert left[0] > left[2] and right[2] > right[0]  # Orange and blue.
+    assert light.sum() > dark.sum() + 200
+
+
+def test_numbers_that_spread_over_decades_differ_in_color_on_each(opened: MapPage) -> None:
+    places = opened.places()
+    opened.frame.locator("#color").select_option(label="count")
+    opened.settle()
+    first, middle, last = (sum(opened.color(*places[f"word{row}"])) for row in (0, 30, 49))
+    assert first + 50 < middle < last - 50
+
+
+def test_the_legend_of_texts_has_the_colors_of_their_points(opened: MapPage) -> None:
+    places = opened.places()
+    opened.frame.locator("#color").select_option(label="class")
+    opened.settle()
+    swatches = [tuple(colors[len(colors) // 2].tolist()) for colors in opened.across("#legend i")]
+    assert swatches == [opened.color(*places[name]) for name in ("word0", "word49")]
+
+
+def test_texts_that_are_steps_go_from_one_end_of_the_ramp_to_the_other(opened: MapPage) -> None:
+    opened.frame.locator("#color").select_option(label="strength")
+    assert len(opened.texts("#legend li")) == 7
+    first, *_, last = (colors[len(colors) // 2] for colors in opened.across("#legend i"))
+    assert first[0] > first[2] and last[2] > last[0]  # Orange and blue.
+
+
+def test_the_legend_counts_the_texts_that_have_no_color_of_their_own(opened: MapPage) -> None:
+    opened.frame.locator("#color").select_option(label="last letter")
+    *own, others = opened.texts("#legend li")
+    assert own == [f"{letter}\n6" for letter in range(8)]
+    assert others == "2 others"
 
 
 def hostile(count: int) -> list[bytes]:
