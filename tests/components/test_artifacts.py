@@ -1,4 +1,8 @@
-from components.artifacts import EmbeddingProjection, projection_directory
+import json
+
+from tfx import v1 as tfx
+
+from components.artifacts import EmbeddingProjection, class_names, projection_directory
 
 
 def test_properties_are_typed() -> None:
@@ -23,3 +27,13 @@ def test_the_files_are_in_the_directory_of_the_run() -> None:
     projection.run_name = "imdb-20261122-134002"
     directory = projection_directory(projection.mlmd_artifact)
     assert directory == "/output/projection/9/imdb-20261122-134002"
+
+
+def test_the_longest_class_names_are_taken() -> None:
+    noted = [None, ["bad", "good"], ["bad", "good", "mixed"], ["0"]]
+    artifacts = [tfx.types.standard_artifacts.Examples() for _ in noted]
+    for artifact, names in zip(artifacts, noted, strict=True):
+        if names:
+            artifact.set_string_custom_property("class_names", json.dumps(names))
+    assert class_names(artifacts) == ["bad", "good", "mixed"]
+    assert class_names(artifacts[:1]) == []

@@ -284,7 +284,8 @@ def test_every_parameter_reaches_the_reading(
     model.vocabulary = tf.saved_model.Asset(str(tmp_path / "words"))
     tf.saved_model.save(model, str(tmp_path / "model" / "Format-Serving"))
 
-    others = {**inputs, "model": [_artifact(ARTIFACTS.Model, tmp_path / "model")]}
+    read = [_artifact(ARTIFACTS.Model, tmp_path / "model")]
+    others = {**inputs, "model": read, "baseline_model": read}
     projection = _run(
         others, tmp_path / "3", vocabulary="words", embedding="second", first_token_id=2
     )
@@ -296,6 +297,7 @@ def test_every_parameter_reaches_the_reading(
     assert shown["id"] == [str(row) for row in range(2, 11)]
     assert projection.source_variable == "second/.ATTRIBUTES/VARIABLE_VALUE"
     assert projection.vocabulary == "words"
+    assert projection.get_float_custom_property("neighbor_overlap") == 1
 
 
 def test_class_names_are_the_models(

@@ -57,6 +57,14 @@ def test_a_directory_has_a_subdirectory_for_each_class(text_files: MakeTextFiles
     assert rows == [("three", "neg"), ("one\n", "pos"), ("two", "pos")]
 
 
+def test_texts_of_a_directory_have_the_encoding_of_the_files(
+    text_files: MakeTextFiles, tmp_path: pathlib.Path
+) -> None:
+    read = text_files({"d/pos/1.txt": ""}, Columns("text", "label", "latin-1"), train="d")
+    (tmp_path / "d" / "pos" / "1.txt").write_bytes("ä".encode("latin-1"))
+    assert list(read.read("train")) == [("ä", "pos")]
+
+
 def test_class_names_are_those_of_all_splits_in_sorted_order(text_files: MakeTextFiles) -> None:
     contents = {"a.csv": rows_of("z", "x", "y", "x"), "b.csv": rows_of("x")}
     assert text_files(contents, train="a.csv", eval="b.csv").class_names() == ["x", "y", "z"]
