@@ -149,7 +149,7 @@ def test_statistics_need_little_memory_and_are_made_only_of_the_examples(
 
 
 def test_edited_code_is_not_served_from_the_cache(pipeline: tfx.dsl.Pipeline) -> None:
-    for node in ("TfdsExampleGen", "EmbeddingTrainer", "ProjectorExporter"):
+    for node in ("TfdsExampleGen", "EmbeddingTrainer", "Pusher", "ProjectorExporter"):
         (component,) = (made for made in pipeline.components if made.id == node)
         executor = component.executor_spec.executor_class.__module__
         assert component.exec_properties["code_digest"] == source_digest(executor)

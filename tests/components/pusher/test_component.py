@@ -63,6 +63,15 @@ def test_a_second_run_is_served_from_the_cache(push: Push, serving: pathlib.Path
     assert served(serving) == b"a"
 
 
+def test_the_pushed_model_is_an_artifact_too(
+    push: Push, serving: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    push("a")
+    (version,) = serving.iterdir()
+    (artifact,) = (tmp_path / "artifacts" / "Pusher" / "pushed_model").iterdir()
+    assert content(artifact) == content(version)
+
+
 def test_a_model_is_pushed_again_over_another(push: Push, serving: pathlib.Path) -> None:
     for name in ("a", "b", "a"):
         assert push(name) == "COMPLETE"
