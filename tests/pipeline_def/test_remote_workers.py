@@ -96,6 +96,18 @@ def test_workers_of_other_code_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
         )
 
 
+def test_workers_must_have_the_code_of_each_step_that_uses_beam(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(remote_workers, "source_digest", str)
+    code = remote_workers._installation()["code"]
+    assert set(code.split("-")) == {
+        "components.tfds_example_gen.executor",
+        "components.text.preprocessing",
+        "components.evaluation",
+    }
+
+
 def test_a_worker_tells_its_installation_and_misses_the_data(tmp_path: pathlib.Path) -> None:
     remote_workers.look_around(0, str(tmp_path), str(tmp_path))
     (told,) = tmp_path.iterdir()

@@ -5,13 +5,15 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import (
     DirectOptions,
+    FlinkRunnerOptions,
     PipelineOptions,
     PortableOptions,
     StandardOptions,
+    WorkerOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipeline_def import workers
+from pipeline_def import beam_worker, workers
 from pipeline_def.config import Beam
 
 
@@ -22,6 +24,8 @@ def test_the_configuration_reaches_beam() -> None:
     options = PipelineOptions(arguments).view_as(DirectOptions)
     assert options.direct_running_mode == "multi_threading"
     assert options.direct_num_workers == 3
+    # Without an image TFX packages its sources for each component.
+    assert options.view_as(WorkerOptions).sdk_container_image
 
 
 def test_arguments_of_ones_own_come_last() -> None:
@@ -37,6 +41,14 @@ def test_arguments_of_ones_own_come_last() -> None:
     assert portable.job_endpoint == "host:1"
     assert (portable.environment_type, portable.environment_config) == ("EXTERNAL", "pool:2")
     assert portable.job_server_timeout == 86400
+
+
+def test_flink_gets_the_job_server_and_the_workers_of_its_own_hosts() -> None:
+    flink = Beam(runner="flink", pipeline_args=["--flink_master=host:1"])
+    options = PipelineOptions(workers.beam_pipeline_args(flink))
+    assert options.view_as(FlinkRunnerOptions).flink_submit_uber_jar
+    address = options.view_as(PortableOptions).environment_config
+    assert address == f"localhost:{beam_worker.PORT}"
 
 
 def test_every_runner_has_the_same_placeholders_and_its_own_arguments(
