@@ -2,8 +2,10 @@ import io
 import logging
 import os
 import pathlib
+import sys
 import warnings
 from typing import Any
+from unittest import mock
 
 import pytest
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig, MySQLDatabaseConfig
@@ -28,6 +30,23 @@ def test_what_libraries_print_goes_to_the_log(
     logged = log.read_text()
     for text in ("printed by C", "an error of C", "logged", "beware"):
         assert text in logged
+
+
+def test_progress_bars_are_shown_on_a_terminal(tmp_path: pathlib.Path) -> None:
+    stdout = os.dup(1)
+    reading, terminal = os.openpty()
+    try:
+        os.dup2(terminal, 1)
+        with console.quiet(tmp_path / "run.log"):
+            print("50%", file=sys.stderr, flush=True)
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+    os.write(terminal, b".\n")  # Ends the reading, too, where nothing has been shown.
+    shown = os.read(reading, 100)
+    os.close(terminal)
+    os.close(reading)
+    assert shown.startswith(b"50%")
 
 
 def test_a_terminal_that_takes_no_more_does_not_end_a_run(tmp_path: pathlib.Path) -> None:
@@ -88,7 +107,9 @@ def test_the_password_of_the_database_is_not_logged(
     assert "secret" not in logged
 
 
-def test_a_step_from_the_cache_is_told_apart(tmp_path: pathlib.Path) -> None:
+def test_a_step_from_the_cache_is_told_apart(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "schema.pbtxt").write_text("feature { name: 'text' }")
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         str(tmp_path / "metadata.sqlite")
@@ -104,11 +125,13 @@ def test_a_step_from_the_cache_is_told_apart(tmp_path: pathlib.Path) -> None:
         )
         terminal = io.StringIO()
         steps = console.Steps(terminal, connection)
+        clock = mock.Mock(monotonic=mock.Mock(side_effect=[5, 8]))
+        monkeypatch.setattr(console, "time", clock)
         with steps.followed():
             tfx.orchestration.LocalDagRunner().run(pipeline)
         running, ended = terminal.getvalue().splitlines()
         assert running == "ImportSchemaGen      running"
-        assert ended.split()[:2] == ["ImportSchemaGen", word]
+        assert ended.split()[:4] == ["ImportSchemaGen", word, "3.0", "s"]
         assert set(steps.outputs()) == {"Schema"}
         assert steps.failed is None
 
