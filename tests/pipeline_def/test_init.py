@@ -139,14 +139,15 @@ def test_a_file_to_train_on_and_one_to_evaluate_on() -> None:
 
 
 def test_directories_of_splits_and_classes() -> None:
-    for split in ("train", "test"):
+    for split in ("train", "dev", "test"):
         for label in ("neg", "pos"):
             for number in range(2):
                 path = pathlib.Path("aclImdb", split, label, f"{number}.txt")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(f"{label} {number}")
     dataset = configured("aclImdb")
-    assert set(dataset.files or {}) == {"train", "eval"}
+    used = {split: pathlib.Path(path).name for split, path in (dataset.files or {}).items()}
+    assert used == {"train": "train", "eval": "test"}
     assert dataset.text_feature is None
 
 
@@ -160,6 +161,12 @@ def test_a_column_that_never_varies_is_no_label() -> None:
     rows = [f"web,{'pro' if number % 2 else 'con'},text of {number}" for number in range(20)]
     pathlib.Path("a.csv").write_text("\n".join(["source,verdict,review", *rows, ""]))
     assert configured("a.csv").label_feature == "verdict"
+
+
+def test_the_column_with_the_fewest_values_is_the_label() -> None:
+    rows = [f"{'abcde'[n % 5]},{'xy'[n % 2]},text of {n}" for n in range(20)]
+    pathlib.Path("a.csv").write_text("\n".join(["shop,kind,says", *rows, ""]))
+    assert configured("a.csv").label_feature == "kind"
 
 
 def test_nothing_is_overwritten() -> None:
