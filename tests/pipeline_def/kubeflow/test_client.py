@@ -87,6 +87,15 @@ def test_the_token_is_read_for_each_request(tmp_path: pathlib.Path) -> None:
         assert client.get_run(run_id).run_id == run_id
 
 
+def test_certificates_of_ones_own_are_used(
+    server: KubeflowPipelines, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "own.pem"))
+    api = Client(server.host)._healthz_api.api_client
+    assert api.configuration.ssl_ca_cert == str(tmp_path / "own.pem")
+
+
 def test_without_a_token_where_one_is_needed() -> None:
     """Fails at once; kfp alone would ask five times in 25 seconds and lose the server's answer."""
     with KubeflowPipelines(token="secret") as server:
