@@ -175,6 +175,30 @@ def test_a_click_lists_the_ten_true_neighbors_and_draws_lines_to_them(opened: Ma
     assert not opened.frame.locator("#point").is_visible()
 
 
+def test_a_click_dims_all_but_the_neighbors(opened: MapPage) -> None:
+    places = opened.places()
+    near = {f"word{other}" for other in [21, *nearest(21)]}
+
+    def darkness() -> np.ndarray:
+        colors = opened.pixels().astype(int)
+        others = [colors[round(y), round(x)] for name, (x, y) in places.items() if name not in near]
+        return 3 * 255 - np.sum(others, axis=1)
+
+    before = darkness()
+    opened.click(*places["word21"])
+    opened.settle()
+    assert np.median(darkness() / before) < 0.5
+
+
+def test_the_bars_of_the_neighbors_are_as_long_as_their_cosines(opened: MapPage) -> None:
+    opened.frame.locator("#query").fill("word21")
+    opened.frame.locator("#query").press("Enter")
+    cosines = np.array(opened.texts("#neighbors span")).astype(float)
+    assert len(cosines) == 10
+    lengths = np.array([len(colors) for colors in opened.across("#neighbors i")])
+    np.testing.assert_allclose(lengths / lengths[0], cosines / cosines[0], atol=0.03)
+
+
 def test_a_click_on_a_neighbor_goes_on_to_it(opened: MapPage) -> None:
     opened.frame.locator("#query").fill("word21")
     opened.frame.locator("#query").press("Enter")
@@ -344,6 +368,20 @@ def test_any_column_colors_the_points(opened: MapPage) -> None:
     colors = {name: opened.color(*places[name]) for name in ("word0", "word10", "word49")}
     assert colors["word0"] == colors["word10"] != colors["word49"]
     assert opened.texts("#legend li") == ["neg\n30", "pos\n30"]
+
+
+def test_of_points_at_one_spot_the_extreme_is_seen(
+    browser: Browser, tmp_path: pathlib.Path
+) -> None:
+    # Labels that cannot be seen: a point with a label would lie above all others.
+    words = word_points([b" ", b"  "], np.array([[1, 0], [3, 0]], np.float32))
+    layouts = [Layout("PCA", np.zeros((2, 2)), np.arange(2))]
+    with MapPage(browser) as opened:
+        opened.open(make_page(words, layouts, [], {}, text_of=bytes.decode), "file", tmp_path)
+        (spot,) = opened.places().values()
+        opened.settle()
+        assert sum(opened.color(*spot)) < 400  # High is dark.
+        assert opened.wrong == []
 
 
 def test_the_legend_of_numbers_has_their_ends_and_the_colors_of_these(opened: MapPage) -> None:
