@@ -1,14 +1,16 @@
-"""Tests which Python `make` chooses, on machines imitated by the programs that it calls."""
+"""Tests the Python and the uv of `make`, on machines imitated by the programs that it calls."""
 
 import dataclasses
 import pathlib
+import re
 import shutil
 import subprocess
 
 import pytest
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "scripts" / "environment.sh"
-REAL_PROGRAMS = ("sh", "cut", "head", "id", "sort")
+(UV_VERSION,) = re.findall(r"^UV_VERSION=(.+)", SCRIPT.read_text(), re.MULTILINE)
+REAL_PROGRAMS = ("sh", "cut", "grep", "head", "id", "sort")
 
 
 @dataclasses.dataclass
@@ -35,6 +37,19 @@ class Machine:
     def is_a(self, system: str, machine: str, glibc: str | None) -> None:
         self.add("uname", f'case "$1" in -s) echo {system} ;; -m) echo {machine} ;; esac')
         self.add("getconf", f"echo glibc {glibc}" if glibc else "exit 1")
+
+    def has_uv(self, version: str, sync: str = "exit 0") -> None:
+        """Adds programs that note their arguments in `noted`: uv, and the Pythons around it."""
+        note = f'echo "${{0##*/}} $*" >>{self.directory}/noted'
+        answers = f'--version) echo "uv {version}" ;; python) echo /python ;; sync) {sync} ;;'
+        self.add("python3", note)
+        self.add("python", note, "work/.tools/bin")
+        self.add("uv", f'{note}\ncase "$1" in {answers} esac', "work/.tools/bin")
+
+    def noted(self, start: str) -> list[list[str]]:
+        """Returns the words of each noted call that starts so."""
+        calls = (self.directory / "noted").read_text().splitlines()
+        return [call.split() for call in calls if call.startswith(start)]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -109,3 +124,31 @@ def test_a_python_that_tfx_is_not_built_for_is_refused(
     assert said in refused.stderr
     assert "glibc 2.39 or newer" in refused.stderr
     assert list((machine.directory / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("version", [UV_VERSION, "0.1.2"])
+def test_the_lock_is_installed_unchanged_by_uv_in_its_one_version(
+    machine: Machine, version: str
+) -> None:
+    machine.is_a("Linux", "x86_64", "2.41")
+    machine.has_uv(version)
+    done = machine.run("3.13")
+    assert done.returncode == 0, done.stderr
+    installed = [call[-1] for call in machine.noted("python -m pip install")]
+    assert installed == ([] if version == UV_VERSION else [f"uv=={UV_VERSION}"])
+    (sync,) = machine.noted("uv sync")
+    assert "--frozen" in sync
+    assert sync[-2:] == ["--python", "/python"]
+
+
+def test_a_failed_installation_says_whether_a_compiler_is_missing(machine: Machine) -> None:
+    machine.is_a("Linux", "x86_64", "2.41")
+    machine.has_uv(UV_VERSION, sync="exit 2")
+    refused = machine.run("3.13")
+    assert refused.returncode == 1
+    assert "there is no C++ compiler (Debian: g++)" in refused.stderr
+
+    machine.add("g++", "exit 0")
+    refused = machine.run("3.13")
+    assert refused.returncode == 1
+    assert "uv could not install the locked packages with Python 3.13" in refused.stderr
