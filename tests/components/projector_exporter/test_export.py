@@ -5,12 +5,14 @@ import multiprocessing
 import pathlib
 import re
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from components.projector_directory.verify import verify
+from components.projector_exporter import export
 from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
 from components.projector_exporter.points import Coloring, Points
@@ -159,6 +161,22 @@ def test_as_many_words_are_laid_out_as_configured_and_the_probe_words_are_among_
     _, tsne = json.loads((tmp_path / "1" / "bookmarks.json").read_text())
     # The extremes are the last words, the most positive, and the first one, the most negative.
     assert tsne["filteredPoints"] == [*range(27), 42, 58, 59]
+
+
+def test_the_regions_of_what_is_laid_out_are_named_on_the_map_and_in_the_picture(
+    tmp_path: pathlib.Path,
+) -> None:
+    regions = [np.arange(3)]
+    with (
+        mock.patch.object(export, "find_regions", return_value=regions) as find_regions,
+        mock.patch.object(export, "draw_picture", return_value=b"") as draw_picture,
+    ):
+        options = ExportOptions(layout_rows=30, probe_words=("word42",))
+        export_points(str(tmp_path / "1"), [WORDS], options)
+    np.testing.assert_array_equal(find_regions.call_args.args[1], MATRIX[[*range(27), 42, 58, 59]])
+    for layout in data_of((tmp_path / "1" / "map.html").read_bytes())["layouts"]:
+        assert [region["name"] for region in layout["regions"]] == ["word0, word1, word2"]
+    assert draw_picture.call_args.args[2] is regions
 
 
 def test_neighbors_come_nearest_first_from_all_words(tmp_path: pathlib.Path) -> None:

@@ -2,11 +2,13 @@ import functools
 import io
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import PIL.Image
 import PIL.ImageColor
 import pytest
+from matplotlib.figure import Figure
 
 from components.projector_exporter.colors import PALETTES
 from components.projector_exporter.picture import draw_picture
@@ -148,6 +150,26 @@ def test_each_point_has_the_color_of_its_own_number() -> None:
     warmth = [red - blue for red, _, blue in map(tint, picture)]
     assert warmth[2] > 50 and warmth[1] < -50
     assert abs(warmth[0]) < 50 and abs(warmth[3]) < 50
+
+
+def test_the_color_bar_goes_from_low_to_high() -> None:
+    bar = pixels(draw(diverging=True))[: 1040 // 12, 1440 * 7 // 10 :]
+    left, right = map(tint, np.array_split(bar, 2, axis=1))
+    assert left[0] > left[2] and right[2] > right[0]  # Orange and blue.
+
+
+def test_of_points_at_one_spot_the_extreme_is_seen() -> None:
+    positions = np.array([*CORNERS, [1, 1]])
+    picture = draw(positions, [UNSEEN] * 5, np.array([0.0, 3, -3, 0, 0]), diverging=True)
+    red, _, blue = tint(quarters(pixels(picture))[1])
+    assert blue > red + 100
+
+
+def test_the_legend_counts_the_points_of_each_category() -> None:
+    with mock.patch.object(Figure, "savefig", autospec=True) as saved:
+        draw(CORNERS, LABELS[:4], list("babb"))
+    (legend,) = saved.call_args.args[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a (1)", "b (3)"]
 
 
 def test_both_axes_have_one_scale() -> None:

@@ -1,10 +1,12 @@
 import pathlib
+from unittest import mock
 
 import numpy as np
 
 from components.projector_directory import Bookmark
 from components.projector_exporter.export import export_points
 from components.projector_exporter.options import ExportOptions
+from components.projector_exporter.page import directory
 from components.projector_exporter.page.directory import make_page_of
 from components.projector_exporter.words import word_points
 from tests.components.projector_directory.directories import write_directory
@@ -55,6 +57,15 @@ def test_regions_are_those_of_the_plane_that_is_shown(tmp_path: pathlib.Path) ->
     write_directory(tmp_path / "1", TOKENS, MATRIX, Bookmark("PCA", positions, "pca"))
     (layout,) = data_of(make_page_of(str(tmp_path / "1")))["layouts"]
     assert len(layout["regions"]) == 2
+
+
+def test_regions_are_those_of_the_words_that_are_laid_out(tmp_path: pathlib.Path) -> None:
+    rows = np.arange(1, ROWS, 2)
+    bookmarks = [Bookmark("PCA", MATRIX, "pca"), Bookmark("t-SNE", MATRIX[rows], rows=rows)]
+    write_directory(tmp_path / "1", TOKENS, MATRIX, *bookmarks)
+    with mock.patch.object(directory, "find_regions", return_value=[]) as find_regions:
+        make_page_of(str(tmp_path / "1"))
+    np.testing.assert_array_equal(find_regions.call_args.args[1], MATRIX[rows])
 
 
 def test_the_column_of_the_first_bookmark_colors_the_points(tmp_path: pathlib.Path) -> None:

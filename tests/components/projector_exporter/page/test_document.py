@@ -92,6 +92,10 @@ def test_labels_are_data(token: str) -> None:
     assert b"\xe2\x80\xa8" not in re.sub(rb"<d[td]>.*?</d[td]>", b"", page)
 
 
+def test_the_title_says_what_the_map_shows() -> None:
+    assert Parser(page_of([b"a", b"b"])).texts("title") == ["2 words on a map"]
+
+
 def test_facts_are_escaped_and_can_be_added_later() -> None:
     page = page_of([b"a", b"b"], {"Dataset": "<imdb>"}).decode()
     assert "<dt>Shown</dt><dd>2 words</dd><dt>Dataset</dt><dd>&lt;imdb&gt;</dd>" in page
