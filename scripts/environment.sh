@@ -54,7 +54,7 @@ check_machine() {
 }
 
 install_uv() {
-    "$uv" --version 2>/dev/null | grep -q "^uv $UV_VERSION" && return
+    [ "$("$uv" --version 2>/dev/null | cut -d' ' -f2)" = "$UV_VERSION" ] && return
     for python in python3 python3.13 python3.12 python3.11 python3.10 python3.9 python3.8; do
         "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 8))' \
             2>/dev/null && break
