@@ -49,12 +49,16 @@ FACTS = {"Dataset": "<imdb>:1.0.0", "Model": "/models/5"}
 PAGE = make_page(WORDS, LAYOUTS, REGIONS, FACTS, ["word7"])
 
 
-@pytest.fixture(params=["file", "frame"])
+# What browsers treat differently in a sandboxed iframe: the pointer, keys, the focus and scripts.
+as_file_and_in_frame = pytest.mark.parametrize("opened", ["file", "frame"], indirect=True)
+
+
+@pytest.fixture
 def opened(
     request: pytest.FixtureRequest, browser: Browser, tmp_path: pathlib.Path
 ) -> Iterator[MapPage]:
     with MapPage(browser) as opened:
-        opened.open(PAGE, request.param, tmp_path)
+        opened.open(PAGE, getattr(request, "param", "file"), tmp_path)
         yield opened
         assert opened.wrong == []
 
@@ -76,6 +80,7 @@ def distance(a: tuple[float, float], b: tuple[float, float]) -> float:
     return float(np.hypot(a[0] - b[0], a[1] - b[1]))
 
 
+@as_file_and_in_frame
 def test_a_search_lists_matches_as_one_types(opened: MapPage) -> None:
     opened.frame.locator("#query").press_sequentially("WORD5")
     assert opened.text("#count") == "11 matches"
@@ -99,6 +104,7 @@ def test_matches_stand_out(opened: MapPage) -> None:
     assert opened.color(*places["word3"]) != before[0]
 
 
+@as_file_and_in_frame
 def test_arrows_and_enter_choose_a_match(opened: MapPage) -> None:
     box = opened.frame.locator("#query")
     box.fill("word5")
@@ -138,6 +144,7 @@ def test_the_names_of_regions_and_the_probe_words_are_in_bold(opened: MapPage) -
     assert opened.bold() == {"word0, word1, word2", "word30, word31, word32", "word7"}
 
 
+@as_file_and_in_frame
 def test_hovering_shows_the_word_and_its_columns(opened: MapPage) -> None:
     x, y = opened.places()["word21"]
     opened.page.mouse.move(x, y)
@@ -152,6 +159,7 @@ def test_hovering_shows_the_word_and_its_columns(opened: MapPage) -> None:
     assert not opened.frame.locator("#tip").is_visible()
 
 
+@as_file_and_in_frame
 def test_a_click_lists_the_ten_true_neighbors_and_draws_lines_to_them(opened: MapPage) -> None:
     places = opened.places()
     row = 21
@@ -240,6 +248,7 @@ def test_a_switch_moves_the_points_to_the_other_layout(
         assert opened.wrong == []
 
 
+@as_file_and_in_frame
 def test_layouts_are_switched_by_the_keyboard(opened: MapPage) -> None:
     opened.frame.get_by_label("t-SNE").focus()
     opened.page.keyboard.press("ArrowLeft")
@@ -247,6 +256,7 @@ def test_layouts_are_switched_by_the_keyboard(opened: MapPage) -> None:
     assert set(opened.places()) == set(NAMES)
 
 
+@as_file_and_in_frame
 def test_the_wheel_zooms_where_it_is_and_dragging_moves(opened: MapPage) -> None:
     places = opened.places()
     still, other = places["word21"], places["word33"]
@@ -267,6 +277,7 @@ def test_the_wheel_zooms_where_it_is_and_dragging_moves(opened: MapPage) -> None
     assert not opened.frame.locator("#point").is_visible()  # Dragging does not select.
 
 
+@as_file_and_in_frame
 def test_keys_move_zoom_and_show_all(opened: MapPage) -> None:
     opened.settle()
     before = opened.places()
@@ -351,6 +362,7 @@ def test_two_fingers_zoom_and_one_selects(touched: MapPage) -> None:
     assert touched.text("#label") == word
 
 
+@as_file_and_in_frame
 def test_any_column_colors_the_points(opened: MapPage) -> None:
     names = opened.texts("#color option")
     assert names == ["log odds of pos", *list(WORDS.columns)[1:]]
