@@ -38,7 +38,7 @@ def test_a_worker_does_the_work(options: PipelineOptions, tmp_path: pathlib.Path
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)  # Without the pool's watch the job would wait for ever.
-# Beam's threads that read from the worker.
+# The threads in which Beam reads from the worker fail with it.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_worker_that_dies_ends_its_job(
     options: PipelineOptions, capfd: pytest.CaptureFixture[str]

@@ -1,9 +1,11 @@
+import contextlib
 import io
 import logging
 import os
 import pathlib
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -32,17 +34,23 @@ def test_what_libraries_print_goes_to_the_log(
         assert text in logged
 
 
-def test_progress_bars_are_shown_on_a_terminal(tmp_path: pathlib.Path) -> None:
+@contextlib.contextmanager
+def stdout_to(descriptor: int) -> Iterator[None]:
+    """Lets file descriptor 1 of this process lead elsewhere, in a ``with`` block."""
     stdout = os.dup(1)
-    reading, terminal = os.openpty()
+    os.dup2(descriptor, 1)
     try:
-        os.dup2(terminal, 1)
-        with console.quiet(tmp_path / "run.log"):
-            print("50%", file=sys.stderr, flush=True)
+        yield
     finally:
         os.dup2(stdout, 1)
         os.close(stdout)
-    os.write(terminal, b".\n")  # Ends the reading, too, where nothing has been shown.
+
+
+def test_progress_bars_are_shown_on_a_terminal(tmp_path: pathlib.Path) -> None:
+    reading, terminal = os.openpty()
+    with stdout_to(terminal), console.quiet(tmp_path / "run.log"):
+        print("50%", file=sys.stderr, flush=True)
+    os.write(terminal, b".\n")  # Otherwise `read` would wait where nothing has been shown.
     shown = os.read(reading, 100)
     os.close(terminal)
     os.close(reading)
@@ -50,21 +58,15 @@ def test_progress_bars_are_shown_on_a_terminal(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_terminal_that_takes_no_more_does_not_end_a_run(tmp_path: pathlib.Path) -> None:
-    stdout = os.dup(1)
     reading, writing = os.pipe()
     os.close(reading)
-    try:
-        for descriptor in (writing, os.open("/dev/full", os.O_WRONLY)):
-            os.dup2(descriptor, 1)
+    for descriptor in (writing, os.open("/dev/full", os.O_WRONLY)):
+        with stdout_to(descriptor), console.quiet(tmp_path / "run.log") as terminal:
             os.close(descriptor)
-            with console.quiet(tmp_path / "run.log") as terminal:
-                print("lost", file=terminal, flush=True)
-                logging.getLogger("components").info("lost too")
-                os.write(1, b"logged")
-            assert "logged" in (tmp_path / "run.log").read_text()
-    finally:
-        os.dup2(stdout, 1)
-        os.close(stdout)
+            print("lost", file=terminal, flush=True)
+            logging.getLogger("components").info("lost too")
+            os.write(1, b"logged")
+        assert "logged" in (tmp_path / "run.log").read_text()
 
 
 def test_each_record_is_logged_once(tmp_path: pathlib.Path) -> None:

@@ -17,7 +17,7 @@ from components.embedding_trainer.options import TrainingOptions
 def serve(port: int = 0) -> Iterator[str]:
     """Runs a worker in a ``with`` block and yields its address."""
     with worker.Server(("127.0.0.1", port)) as server:
-        server.daemon_threads = False  # Then the server waits for them, and the test sees all logs.
+        server.daemon_threads = False  # The server then waits for its threads before it closes.
         threading.Thread(target=server.serve_forever).start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
@@ -57,6 +57,7 @@ def children_of(directory: pathlib.Path) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
+    """Waits until a condition holds; fails after 30 s."""
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
@@ -70,6 +71,7 @@ def wait_for_answers() -> None:
 
 
 def require_no_children(directory: pathlib.Path) -> None:
+    """Waits until all children have ended, of which there must have been one."""
     pids = children_of(directory)
     assert pids
     wait_until(lambda: all(state(pid) == "Z" for pid in pids))

@@ -1,4 +1,4 @@
-"""Small sets of reviews, transformed by the project's preprocessing."""
+"""Makes small sets of transformed reviews, and starts a worker whose child acts."""
 
 import random
 from collections.abc import Iterator

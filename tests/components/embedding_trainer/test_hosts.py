@@ -8,8 +8,7 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from tests.hosts import Host, hosts
 from tests.pipelines import PROJECT, RESOLVER, STEPS, Pipeline, Run
 
 from . import harness
+from .acting_hosts import state, wait_until
 
 pytestmark = pytest.mark.hosts
 
@@ -136,20 +136,6 @@ def _children(pid: int) -> list[int]:
     return [int(child) for path in of_threads for child in path.read_text().split()]
 
 
-def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def _is_gone(pid: int) -> bool:
-    try:
-        return ") Z " in pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return True
-
-
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("engine", ["beam", "local"])
 def test_the_sample_is_trained_on_both_hosts(
@@ -245,8 +231,8 @@ def test_a_host_that_fails_ends_the_training_is_named_and_leaves_no_process(
     else:
         assert chief.returncode != 0
         assert errors.strip().endswith(f"RuntimeError: {named.format(address)}"), errors[-1000:]
-    _wait_until(lambda: _is_gone(chiefs_child) and _is_gone(workers_child), 30)
-    assert _is_gone(daemon) == (whom == "worker")
+    wait_until(lambda: state(chiefs_child) == state(workers_child) == "Z")
+    assert (state(daemon) == "Z") == (whom == "worker")
     assert not (tmp_path / "model").exists()
 
 

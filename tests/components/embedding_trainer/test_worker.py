@@ -26,6 +26,7 @@ from .acting_hosts import (
 )
 
 pytestmark = [
+    pytest.mark.slow,
     # Most faults in this code leave a process that hangs.
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),

@@ -89,19 +89,25 @@ def test_a_push_that_fails_leaves_nothing_to_load(
     assert list(serving.iterdir()) == []
 
 
-def test_the_graph_is_copied_last(
-    saved_model: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copied: list[str] = []
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Returns a list of the files that are written, in their order."""
+    targets: list[str] = []
     copy = tf.io.gfile.copy
 
     def noted(source: str, target: str) -> None:
-        copied.append(os.path.basename(source))
+        targets.append(target)
         copy(source, target)
 
     monkeypatch.setattr(tf.io.gfile, "copy", noted)
+    return targets
+
+
+def test_the_graph_is_copied_last(
+    saved_model: pathlib.Path, tmp_path: pathlib.Path, copied: list[str]
+) -> None:
     push(str(saved_model), str(tmp_path / "serving"), "17")
-    assert copied[-1] == "saved_model.pb"
+    assert os.path.basename(copied[-1]) == "saved_model.pb"
 
 
 @pytest.fixture
@@ -112,16 +118,8 @@ def uri() -> Iterator[str]:
 
 
 def test_at_a_uri_a_model_is_copied_to_its_final_place(
-    saved_model: pathlib.Path, uri: str, monkeypatch: pytest.MonkeyPatch
+    saved_model: pathlib.Path, uri: str, copied: list[str]
 ) -> None:
-    copied: list[str] = []
-    copy = tf.io.gfile.copy
-
-    def noted(source: str, target: str) -> None:
-        copied.append(target)
-        copy(source, target)
-
-    monkeypatch.setattr(tf.io.gfile, "copy", noted)
     push(str(saved_model), uri, "17")
     assert {os.path.relpath(path, f"{uri}/17") for path in copied} == set(content(saved_model))
     assert version_of(str(saved_model), uri) == "17"
