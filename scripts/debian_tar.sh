@@ -5,7 +5,7 @@
 set -eu
 file=$1
 [ -e "$file" ] && exit
-[ "$(id -u)" = 0 ] || { echo "Only root can make a Debian: sudo $0 $file" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo "debootstrap needs root: sudo $0 $file" >&2; exit 1; }
 command -v debootstrap >/dev/null ||
     { echo "debootstrap is missing: apt-get install debootstrap" >&2; exit 1; }
 mkdir -p "$(dirname "$file")"

@@ -36,7 +36,7 @@ def _run(compiled: pathlib.Path, store: pathlib.Path, terminal: TextIO) -> pathl
     # As the caller, and with the machine's network: a dataset may have to be downloaded.
     user = f"{os.getuid()}:{os.getgid()}"
     runner = local.DockerRunner(network_mode="host", user=user)
-    # Without a workspace: else the daemon makes one in /tmp, where it stays.
+    # Without a workspace, which the daemon would make in /tmp and leave there.
     local.init(runner, pipeline_root=str(store), workspace_root="")
     pipeline = components.load_component_from_file(str(compiled))
     runs = f"{pipeline.name}-*"
